@@ -1,0 +1,160 @@
+package hermod
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Limits on what is accepted.
+const (
+	// MaxEventBytes bounds one event as it was sent.
+	MaxEventBytes = 256 << 10
+	// MaxEventsPerRequest bounds one batch.
+	MaxEventsPerRequest = 100
+	// MaxDepth bounds the nesting of an event's data.
+	MaxDepth = 32
+	// MaxRequestBytes bounds a request: Lambda's own limit is 6 MB.
+	MaxRequestBytes = 4 << 20
+	// MaxTypePart bounds the sender and the name of a type, each.
+	MaxTypePart = 128
+	// MaxTags and MaxTag bound the number and the length of tags.
+	MaxTags = 50
+	MaxTag  = 128
+)
+
+// An Event is one fact that a platform published.
+type Event struct {
+	// ID is stamped when the event is accepted; zero before.
+	ID ID
+	// Timestamp is when the fact happened, by its publisher; the moment of
+	// acceptance where the publisher named none.
+	Timestamp time.Time
+	Sender    string
+	Name      string
+	// Data is any JSON value, kept byte for byte.
+	Data json.RawMessage
+	// AccountID is the owner in whose log the event is kept.
+	AccountID string
+	// OrganizationID is a second owner that sees the event; "" for none.
+	OrganizationID string
+	// ExpiresAt ends all attempts; zero for never.
+	ExpiresAt time.Time
+	Tags      []string
+	Context   Context
+	// Matches are the subscriptions the event matched when it was accepted.
+	Matches []Ref
+	// RetainUntil is when the log forgets the event.
+	RetainUntil time.Time
+}
+
+// An EventKey finds an event: the account in whose log it is, and its id.
+type EventKey struct {
+	Account string
+	ID      ID
+}
+
+// Key finds the event.
+func (e *Event) Key() EventKey { return EventKey{Account: e.AccountID, ID: e.ID} }
+
+// An EventQuery asks for a page of the event log of an owner.
+type EventQuery struct {
+	// Owner is an account, which sees its own events, or an organization, which
+	// sees the events that name it.
+	Owner string
+	// Pattern selects by type; "" selects every type.
+	Pattern Pattern
+	// Above and Below are exclusive bounds on the id; the zero ID is no bound.
+	Above, Below ID
+	// Ascending lists the oldest first; the default is the newest first.
+	Ascending bool
+	// Limit bounds the page, 1 or more. A shorter page is the last one.
+	Limit int
+}
+
+// Context says who and what caused an event. It is kept beside the event and is
+// not part of its native form.
+type Context struct {
+	UserID   string `json:"userId,omitempty"`
+	APIKeyID string `json:"apiKeyId,omitempty"`
+	TraceID  string `json:"traceId,omitempty"`
+}
+
+// A Ref names a subscription by its owner and its id.
+type Ref struct {
+	Owner string `json:"owner"`
+	ID    string `json:"id"`
+}
+
+// Type is the event's type, `sender:name`.
+func (e *Event) Type() string { return e.Sender + ":" + e.Name }
+
+// Owners are the owners whose subscriptions may match the event.
+func (e *Event) Owners() []string {
+	if e.OrganizationID == "" || e.OrganizationID == e.AccountID {
+		return []string{e.AccountID}
+	}
+	return []string{e.AccountID, e.OrganizationID}
+}
+
+// Expired reports whether the event may no longer be attempted at t.
+func (e *Event) Expired(t time.Time) bool {
+	return !e.ExpiresAt.IsZero() && !t.Before(e.ExpiresAt)
+}
+
+// ParseType splits a type into its sender and its name. It reports false unless
+// both are 1 to MaxTypePart characters of [A-Za-z0-9_.-].
+func ParseType(s string) (sender, name string, ok bool) {
+	sender, name, ok = strings.Cut(s, ":")
+	return sender, name, ok && ValidTypePart(sender) && ValidTypePart(name)
+}
+
+// ValidTypePart reports whether s can be the sender or the name of a type.
+func ValidTypePart(s string) bool {
+	if s == "" || len(s) > MaxTypePart {
+		return false
+	}
+	for i := range len(s) {
+		if !typeChar(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func typeChar(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return c == '_' || c == '.' || c == '-'
+	}
+}
+
+// A Pattern selects types: `sender:name` one, `sender:*` all of a sender, `*`
+// every one. Names are compared with regard to case.
+type Pattern string
+
+// AnyType is the pattern of every type.
+const AnyType Pattern = "*"
+
+// ParsePattern reads a pattern and reports false for any other form.
+func ParsePattern(s string) (Pattern, bool) {
+	if s == string(AnyType) {
+		return AnyType, true
+	}
+	if sender, ok := strings.CutSuffix(s, ":*"); ok {
+		return Pattern(s), ValidTypePart(sender)
+	}
+	_, _, ok := ParseType(s)
+	return Pattern(s), ok
+}
+
+// Matches reports whether the pattern selects the type.
+func (p Pattern) Matches(sender, name string) bool {
+	if p == AnyType {
+		return true
+	}
+	s, n, _ := strings.Cut(string(p), ":")
+	return s == sender && (n == "*" || n == name)
+}

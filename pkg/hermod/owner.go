@@ -1,0 +1,87 @@
+package hermod
+
+import (
+	"slices"
+	"time"
+)
+
+// An Owner is an account or an organization.
+type Owner struct {
+	ID string
+	// Organization is what an account belongs to; "" for none.
+	Organization string
+	// Retention is how long events and attempts are kept; 0 is DefaultRetention.
+	Retention time.Duration
+	// Version rises with every change of a subscription of the owner.
+	Version   int64
+	CreatedAt time.Time
+}
+
+// DefaultRetention is how long events and attempts are kept.
+const DefaultRetention = 30 * 24 * time.Hour
+
+// A Credential is what a caller presents to become a principal. Only a hash of
+// its secret is kept.
+type Credential struct {
+	// ID finds the credential: its kind, a colon, its public part.
+	ID string
+	// SecretHash is SHA-256 of the secret.
+	SecretHash   []byte
+	Account      string
+	Organization string
+	Scopes       []string
+	CreatedAt    time.Time
+	RevokedAt    time.Time
+}
+
+// The scopes a credential can hold.
+const (
+	ScopeManage     = "signicat-api"
+	ScopePublish    = "events.publish"
+	ScopePublishAny = "events.publish.any"
+	ScopeInternal   = "events.internal"
+	ScopeGlobal     = "events.global"
+)
+
+// A Principal is who is calling. It is made from a credential and from nothing
+// that the request says.
+type Principal struct {
+	CredentialID string
+	Account      string
+	Organization string
+	Scopes       []string
+}
+
+// Has reports whether the principal holds the scope.
+func (p *Principal) Has(scope string) bool { return slices.Contains(p.Scopes, scope) }
+
+// Owns reports whether the principal may act for the owner.
+func (p *Principal) Owns(owner string) bool {
+	return owner != "" && (owner == p.Account || owner == p.Organization)
+}
+
+// A Claim is the idempotency row of one producer's key: put if absent, kept
+// ClaimRetention.
+type Claim struct {
+	// Owner is the account the key belongs to; Key is unique within it.
+	Owner string
+	Key   string
+	// Hash is SHA-256 of what was sent under the key.
+	Hash []byte
+	// EventID is the event that was, or will be, put for the key.
+	EventID ID
+	// ExpiresAt is when the key is forgotten.
+	ExpiresAt time.Time
+}
+
+// ClaimRetention is how long an idempotency key is remembered.
+const ClaimRetention = 24 * time.Hour
+
+// A SigningKey signs access tokens. The private part is sealed.
+type SigningKey struct {
+	ID string
+	// Public is PKIX DER, Sealed the encrypted PKCS #8 DER.
+	Public    []byte
+	Sealed    []byte
+	CreatedAt time.Time
+}

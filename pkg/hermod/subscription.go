@@ -1,0 +1,114 @@
+package hermod
+
+import (
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// A Dialect is one of the public APIs, and the body and signature format of the
+// deliveries of the subscriptions made through it.
+type Dialect string
+
+// Signicat is the native dialect.
+const Signicat Dialect = "signicat"
+
+// The destination types of the native dialect.
+const (
+	Webhook         = "Webhook"
+	AzureServiceBus = "AzureServiceBus"
+	GooglePubSub    = "GooglePubSub"
+	Mint            = "Mint"
+)
+
+// A Subscription says which events its owner wants pushed where.
+type Subscription struct {
+	ID      string
+	Owner   string
+	Dialect Dialect
+	Name    string
+	Active  bool
+	// DisabledReason says why Hermod itself switched the subscription off; ""
+	// where it did not.
+	DisabledReason string
+	// Filters select by type; none selects every type.
+	Filters []Pattern
+	// Tags select events that carry any of them; none selects all.
+	Tags []string
+	// Type is the kind of destination, such as Webhook.
+	Type string
+	// Signing is the kind of signature; "" for unsigned.
+	Signing SigningType
+	// Schedule replaces the dialect's waits between attempts; nil keeps them.
+	Schedule  Schedule
+	ExpiresAt time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// DeletedAt marks a tombstone, kept so that the log stays readable.
+	DeletedAt time.Time
+	// Version rises by one with every change; 1 when created.
+	Version int64
+	// Secrets is in memory only: stores keep Sealed.
+	Secrets Secrets
+	// Sealed is Secrets encrypted, bound to owner and id.
+	Sealed []byte
+}
+
+// A SigningType is how deliveries are signed.
+type SigningType string
+
+// The kinds of signature a native subscription can ask for.
+const (
+	Unsigned         SigningType = ""
+	HMACSHA256       SigningType = "HmacSha256"
+	StandardWebhooks SigningType = "StandardWebhooks"
+)
+
+// Secrets are the parts of a subscription that must never be stored or logged in
+// the clear. The configuration is one of them whole: a URL may hold a token, a
+// connection string is one.
+type Secrets struct {
+	Configuration json.RawMessage `json:"configuration,omitempty"`
+	SigningSecret string          `json:"signingSecret,omitempty"`
+}
+
+// LogValue keeps secrets out of logs.
+func (Secrets) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// String keeps secrets out of formatted text.
+func (Secrets) String() string { return "(secret)" }
+
+// GoString keeps secrets out of %#v.
+func (Secrets) GoString() string { return "(secret)" }
+
+// Ref names the subscription.
+func (s *Subscription) Ref() Ref { return Ref{Owner: s.Owner, ID: s.ID} }
+
+// Expired reports whether the subscription has ended at t.
+func (s *Subscription) Expired(t time.Time) bool {
+	return !s.ExpiresAt.IsZero() && !t.Before(s.ExpiresAt)
+}
+
+// Deleted reports whether only the tombstone is left.
+func (s *Subscription) Deleted() bool { return !s.DeletedAt.IsZero() }
+
+// InForce reports whether the subscription receives anything at t.
+func (s *Subscription) InForce(t time.Time) bool {
+	return s.Active && !s.Deleted() && !s.Expired(t)
+}
+
+// Matches reports whether the event goes to the subscription at t: it is in
+// force, its owner is the event's account or organization, a filter selects the
+// type, and a tag is shared where tags are asked for.
+func (s *Subscription) Matches(e *Event, t time.Time) bool {
+	if !s.InForce(t) || (s.Owner != e.AccountID && s.Owner != e.OrganizationID) {
+		return false
+	}
+	selects := func(p Pattern) bool { return p.Matches(e.Sender, e.Name) }
+	if len(s.Filters) > 0 && !slices.ContainsFunc(s.Filters, selects) {
+		return false
+	}
+	shared := func(tag string) bool { return slices.Contains(e.Tags, tag) }
+	return len(s.Tags) == 0 || slices.ContainsFunc(s.Tags, shared)
+}

@@ -1,0 +1,75 @@
+// Package storetest holds the conformance suites that every store and every
+// queue must pass, so that two engines behave as one.
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"hermod/pkg/deliver"
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+)
+
+// A Store is all that the users of a store ask of it together.
+type Store interface {
+	ingest.Config
+	ingest.Store
+	deliver.Store
+	deliver.DueIndex
+
+	// CreateOwner puts an owner if absent. It fails with CodeConflict where the
+	// owner exists.
+	CreateOwner(ctx context.Context, o hermod.Owner) error
+
+	// CreateSubscription puts s as version 1 and bumps its owner's version in the
+	// same transaction. It fails with CodeConflict where the id is taken and with
+	// CodeNotFound where the owner does not exist.
+	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
+	// Subscription reads one row, tombstones included. CodeNotFound.
+	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
+
+	// Types are the types known of the account's events, sorted.
+	Types(ctx context.Context, account string) ([]string, error)
+
+	// Credential finds a credential by its id. CodeNotFound.
+	Credential(ctx context.Context, id string) (*hermod.Credential, error)
+	// PutCredential writes or replaces a credential.
+	PutCredential(ctx context.Context, c *hermod.Credential) error
+	// SigningKeys are all keys, the newest first.
+	SigningKeys(ctx context.Context) ([]hermod.SigningKey, error)
+	// PutSigningKey puts a key if absent. CodeConflict.
+	PutSigningKey(ctx context.Context, k hermod.SigningKey) error
+
+	// Event reads an event that the owner may see: the account it is of, or the
+	// organization it names. CodeNotFound.
+	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
+	// Events is a page of the event log.
+	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+
+	// Attempt reads one row. CodeNotFound.
+	Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)
+	// Attempts is a page of the delivery log.
+	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+}
+
+// A Queue is a queue with its dead letters, driven by hand. Time is the engine's
+// own: the suite hides messages for a second or two and polls with a deadline,
+// unless Clock is given.
+type Queue interface {
+	// Send enqueues bodies, each in the fairness group at its index.
+	SendBodies(ctx context.Context, bodies [][]byte) error
+	// Receive hands out at most max visible messages and hides them for the
+	// queue's visibility timeout. It answers none after waiting at most a second.
+	Receive(ctx context.Context, max int) ([]hermod.Received, error)
+	// Settle executes a handler's outcomes.
+	Settle(ctx context.Context, batch []hermod.Received, outcomes []hermod.Outcome) error
+	// DeadLetters lists the bodies in the dead-letter queue.
+	DeadLetters(ctx context.Context) ([][]byte, error)
+	// Redrive moves all dead letters back. They are received with Redriven set and
+	// Receives starting at 1.
+	Redrive(ctx context.Context) error
+}
+
+// Deadline is how long the suites poll for what must come about.
+const Deadline = 20 * time.Second
