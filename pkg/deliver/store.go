@@ -21,8 +21,9 @@ type Store interface {
 	// exists. A waiting row carried by CarrierDue enters the due index.
 	PutAttempt(ctx context.Context, a *hermod.Attempt) error
 	// UpdateSubscription replaces the row whose version is s.Version, and bumps
-	// the version of the row and of its owner. It fails with
-	// CodePreconditionFailed where the row has another version or is gone.
+	// the version of the row, of s and of the row's owner, in one transaction. It
+	// fails with CodePreconditionFailed where the row has another version or is
+	// gone.
 	UpdateSubscription(ctx context.Context, s *hermod.Subscription) error
 }
 
