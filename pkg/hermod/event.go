@@ -152,9 +152,19 @@ func ParsePattern(s string) (Pattern, bool) {
 
 // Matches reports whether the pattern selects the type.
 func (p Pattern) Matches(sender, name string) bool {
-	if p == AnyType {
+	if p == AnyType || string(p) == sender+":"+name {
 		return true
 	}
-	s, n, _ := strings.Cut(string(p), ":")
-	return s == sender && (n == "*" || n == name)
+	s, all := p.Sender()
+	return all && s == sender
+}
+
+// Sender gives the sender whose types the pattern selects, and whether it selects
+// all of them; "" and true for AnyType.
+func (p Pattern) Sender() (sender string, all bool) {
+	if p == AnyType {
+		return "", true
+	}
+	sender, name, _ := strings.Cut(string(p), ":")
+	return sender, name == "*"
 }

@@ -1,0 +1,81 @@
+package deliver
+
+import (
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+// A step is what a received message shall do, as read from the last row of its
+// run alone.
+type step int
+
+const (
+	stepAcknowledge step = iota // another carries the run on, or it has ended
+	stepAttempt                 // make the attempt after the last row
+	stepHide                    // not yet due
+	stepGiveUp                  // ended: let the queue's redrive take the message
+	stepNextRun                 // an operator moved it back: a new run
+	stepOverBudget              // the last receive the queue allows
+)
+
+// takeoverGrace is how long past its time a waiting row is left to the message
+// that carries it before a message moved back from the dead letters takes it
+// over. It is longer than a worker can hold a message: six times the function's
+// timeout of 30 s.
+const takeoverGrace = 3 * time.Minute
+
+// decide is the table of the design: the last row of the run (nil for none), the
+// message, and how often the queue may hand it out, say what is to be done.
+// For stepHide the time is when to look again.
+func decide(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, maxReceives int, now time.Time) (step, time.Time) {
+	s, at := decideByRow(last, m, r, now)
+	if (s == stepAttempt || s == stepHide) && r.Receives >= maxReceives {
+		return stepOverBudget, time.Time{}
+	}
+	return s, at
+}
+
+func decideByRow(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, now time.Time) (step, time.Time) {
+	if last == nil {
+		if m.After > 0 {
+			return stepAcknowledge, time.Time{} // the row it carries on has aged out of the log
+		}
+		return stepAttempt, time.Time{}
+	}
+	switch last.State {
+	case hermod.Succeeded, hermod.Dropped:
+		return stepAcknowledge, time.Time{}
+	case hermod.Dead:
+		switch {
+		case last.Carrier == r.ID:
+			return stepGiveUp, time.Time{}
+		case r.Redriven && last.At.Before(r.SentAt):
+			return stepNextRun, time.Time{}
+		default:
+			return stepAcknowledge, time.Time{}
+		}
+	case hermod.Waiting:
+		return decideWaiting(last, m, r, now)
+	default:
+		return stepAcknowledge, time.Time{}
+	}
+}
+
+func decideWaiting(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, now time.Time) (step, time.Time) {
+	due := last.NextAt
+	switch {
+	case last.Carrier == r.ID || m.After == last.Number:
+	case last.Carrier == hermod.CarrierDue:
+		return stepAcknowledge, time.Time{}
+	case r.Redriven:
+		// The message that carried the row may have been the one that died.
+		due = due.Add(takeoverGrace)
+	default:
+		return stepAcknowledge, time.Time{}
+	}
+	if now.Before(due) {
+		return stepHide, due
+	}
+	return stepAttempt, time.Time{}
+}

@@ -1,0 +1,125 @@
+// Package deliver carries deliveries on: for every message it reads where the
+// run stands, makes the attempt that is due, writes it down, and decides what is
+// next. It keeps no state of its own; the attempt rows are all there is.
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+// An Encoder makes a delivery in one dialect: its body and its signature.
+type Encoder interface {
+	// Encode makes the payload of attempt number (from 1) at the given time.
+	Encode(e *hermod.Event, s *hermod.Subscription, number int, at time.Time) (Payload, error)
+	// Schedule is the waits of a subscription that names none.
+	Schedule() hermod.Schedule
+}
+
+// Options are what a Deliverer needs.
+type Options struct {
+	Store    Store
+	Pusher   Pusher
+	Encoders map[hermod.Dialect]Encoder
+	// MaxReceives is how often the queue hands a message out before it moves it to
+	// the dead letters.
+	MaxReceives int
+	Now         func() time.Time
+	// Random draws from [0, 1) for jitter.
+	Random func() float64
+	Log    *slog.Logger
+}
+
+// A Deliverer handles the messages of the delivery queue.
+type Deliverer struct {
+	o Options
+}
+
+// New makes a Deliverer.
+func New(o Options) *Deliverer { return &Deliverer{o: o} }
+
+// Handle carries on the deliveries of a batch, side by side. What fails or panics
+// for one message is that message's alone.
+func (d *Deliverer) Handle(ctx context.Context, batch []hermod.Received) []hermod.Outcome {
+	outcomes := make([]hermod.Outcome, len(batch))
+	messages := make([]*hermod.Message, len(batch))
+	for i := range batch {
+		m, err := hermod.DecodeMessage(batch[i].Body)
+		if err != nil {
+			d.o.Log.LogAttrs(ctx, slog.LevelError, "refused message", slog.String("message", batch[i].ID), slog.Any("error", err))
+			outcomes[i] = hermod.Outcome{Action: hermod.GiveUp}
+			continue
+		}
+		messages[i] = &m
+	}
+	loaded, err := d.load(ctx, messages)
+
+	var wg sync.WaitGroup
+	for i, m := range messages {
+		if m == nil {
+			continue
+		}
+		w := work{Options: d.o, message: *m, received: &batch[i], loaded: loaded}
+		if err != nil {
+			outcomes[i] = w.later(ctx, err)
+			continue
+		}
+		if len(batch) == 1 {
+			outcomes[i] = w.handle(ctx)
+			continue
+		}
+		wg.Go(func() { outcomes[i] = w.handle(ctx) })
+	}
+	wg.Wait()
+	return outcomes
+}
+
+// loaded is what the messages of one batch refer to.
+type loaded struct {
+	events        map[hermod.EventKey]*hermod.Event
+	subscriptions map[hermod.Ref]*hermod.Subscription
+}
+
+func (d *Deliverer) load(ctx context.Context, messages []*hermod.Message) (loaded, error) {
+	events := map[hermod.EventKey]bool{}
+	refs := map[hermod.Ref]bool{}
+	for _, m := range messages {
+		if m != nil {
+			events[hermod.EventKey{Account: m.Account, ID: m.EventID}] = true
+			refs[m.Ref()] = true
+		}
+	}
+	var l loaded
+	var err error
+	if l.events, err = d.o.Store.EventsByKey(ctx, keysOf(events)); err != nil {
+		return l, fmt.Errorf("reading events: %w", err)
+	}
+	if l.subscriptions, err = d.o.Store.SubscriptionsByRef(ctx, keysOf(refs)); err != nil {
+		return l, fmt.Errorf("reading subscriptions: %w", err)
+	}
+	return l, nil
+}
+
+func keysOf[K comparable](set map[K]bool) []K {
+	keys := make([]K, 0, len(set))
+	for k := range set {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// handle never panics: a panic is a failed receive like any other fault of ours.
+func (w *work) handle(ctx context.Context) (outcome hermod.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			outcome = w.later(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return w.carryOn(ctx)
+}

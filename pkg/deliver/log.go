@@ -1,0 +1,63 @@
+package deliver
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"hermod/pkg/hermod"
+)
+
+// note writes into the row what the destination answered.
+func note(row *hermod.Attempt, r Result) {
+	row.StatusCode = r.StatusCode
+	row.ErrorClass = r.Class
+	row.ErrorMessage = r.Message
+	row.Target = r.Target
+	limit := hermod.MaxFailedResponseKept
+	if r.Class == "" {
+		limit = hermod.MaxResponseKept
+	}
+	row.Response = cut(r.Response, limit)
+}
+
+// cut shortens s to at most limit bytes, at the edge of a character.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "")
+}
+
+// logAttempt writes the one wide line of an attempt.
+func (w *work) logAttempt(ctx context.Context, row *hermod.Attempt, err error) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("event", row.EventID.String()),
+		slog.String("subscription", row.SubscriptionID),
+		slog.String("owner", row.Owner),
+		slog.String("trigger", string(row.Trigger)),
+		slog.Int("run", row.Run),
+		slog.Int("number", row.Number),
+		slog.String("state", string(row.State)),
+		slog.Int("status", row.StatusCode),
+		slog.Duration("duration", row.Duration),
+		slog.Int("receives", w.received.Receives),
+	}
+	if row.ErrorClass != "" {
+		attrs = append(attrs, slog.String("class", row.ErrorClass))
+	}
+	if row.Reason != "" {
+		attrs = append(attrs, slog.String("reason", string(row.Reason)))
+	}
+	if row.State == hermod.Waiting {
+		attrs = append(attrs, slog.Time("next", row.NextAt), slog.Bool("due_index", row.Carrier == hermod.CarrierDue))
+	}
+	if row.Reason == hermod.ReasonReceiveBudget {
+		level = slog.LevelError
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("lost", string(hermod.CodeOf(err))))
+	}
+	w.Log.LogAttrs(ctx, level, "attempt", attrs...)
+}

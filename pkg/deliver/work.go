@@ -1,0 +1,255 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+const (
+	// maxQueueWait is the longest wait that stays in the queue: 15 minutes before
+	// jitter. A hidden message counts as in flight, of which a queue has some
+	// 120,000; longer waits go by the due index.
+	maxQueueWait = 15*time.Minute + 15*time.Minute/10
+	// spareReceives are kept for crashes and throttling: a wait that would leave
+	// fewer goes by the due index, which comes back as a message with all of them.
+	spareReceives = 3
+	// The pause after a fault of ours starts at faultPause and doubles with every
+	// receive up to maxFaultPause, so that an outage does not use up the receives.
+	faultPause    = 5 * time.Second
+	maxFaultPause = 15 * time.Minute
+)
+
+// work is one message being handled.
+type work struct {
+	Options
+	message  hermod.Message
+	received *hermod.Received
+	loaded   loaded
+}
+
+// carryOn reads where the run stands and does what is next.
+func (w *work) carryOn(ctx context.Context) hermod.Outcome {
+	for {
+		last, err := w.Store.LastAttempt(ctx, w.message.RunKey())
+		if err != nil {
+			return w.later(ctx, fmt.Errorf("reading the last attempt: %w", err))
+		}
+		s, at := decide(last, &w.message, w.received, w.MaxReceives, w.Now())
+		switch s {
+		case stepAcknowledge:
+			return hermod.Outcome{Action: hermod.Done}
+		case stepHide:
+			return hermod.Outcome{Action: hermod.Again, At: at}
+		case stepGiveUp:
+			return hermod.Outcome{Action: hermod.GiveUp}
+		case stepNextRun:
+			w.message.Run++
+			w.message.After = 0
+			w.message.Trigger = hermod.TriggerRedrive
+			w.message.Until = time.Time{}
+		case stepOverBudget:
+			return w.end(ctx, w.newRow(last), hermod.ReasonReceiveBudget, "Hermod could not make this attempt")
+		case stepAttempt:
+			return w.attempt(ctx, last)
+		}
+	}
+}
+
+func (w *work) newRow(last *hermod.Attempt) *hermod.Attempt {
+	m := &w.message
+	row := &hermod.Attempt{
+		AttemptKey: hermod.AttemptKey{RunKey: m.RunKey(), Number: 1},
+		Owner:      m.Owner, Account: m.Account, Trigger: m.Trigger, Until: m.Until,
+		At: w.Now(),
+	}
+	row.RetainUntil = row.At.Add(hermod.DefaultRetention)
+	if last != nil {
+		row.Number = last.Number + 1
+	}
+	if s := w.subscription(); s != nil {
+		row.SubscriptionType, row.SubscriptionName = s.Type, s.Name
+	}
+	if e := w.event(); e != nil && e.RetainUntil.After(row.At) {
+		row.RetainUntil = e.RetainUntil
+	}
+	return row
+}
+
+func (w *work) event() *hermod.Event {
+	return w.loaded.events[hermod.EventKey{Account: w.message.Account, ID: w.message.EventID}]
+}
+
+func (w *work) subscription() *hermod.Subscription {
+	return w.loaded.subscriptions[w.message.Ref()]
+}
+
+// attempt makes the attempt after the last row, or writes down why there is none.
+func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome {
+	row := w.newRow(last)
+	if reason := w.unwanted(row.At); reason != "" {
+		return w.end(ctx, row, reason, "")
+	}
+	e, s := w.event(), w.subscription()
+	if e == nil {
+		return w.later(ctx, hermod.Errorf(hermod.CodeUnavailable, "the event is not there yet"))
+	}
+	if until := w.until(e); !until.IsZero() && !row.At.Before(until) {
+		return w.end(ctx, row, hermod.ReasonEventExpired, "")
+	}
+	encoder, ok := w.Encoders[s.Dialect]
+	if !ok {
+		return w.later(ctx, fmt.Errorf("no encoder for dialect %q", s.Dialect))
+	}
+	payload, err := encoder.Encode(e, s, row.Number, row.At)
+	if err != nil {
+		return w.later(ctx, fmt.Errorf("encoding for %s: %w", s.Dialect, err))
+	}
+	result := w.Pusher.Push(ctx, s, payload)
+	row.Duration = w.Now().Sub(row.At)
+	note(row, result)
+	return w.settle(ctx, row, result, w.schedule(s, encoder), w.until(e))
+}
+
+// unwanted says why the subscription no longer receives; "" where it does. A mock
+// goes to its subscription also while that is switched off.
+func (w *work) unwanted(at time.Time) hermod.Reason {
+	s := w.subscription()
+	switch {
+	case s == nil || s.Deleted():
+		return hermod.ReasonSubDeleted
+	case w.message.Trigger == hermod.TriggerMock:
+		return ""
+	case !s.Active:
+		return hermod.ReasonSubDisabled
+	case s.Expired(at):
+		return hermod.ReasonSubExpired
+	default:
+		return ""
+	}
+}
+
+// until is when the run's attempts end: with the event for run 0, by its own bound
+// for a later run. Zero is no bound.
+func (w *work) until(e *hermod.Event) time.Time {
+	if w.message.Run == 0 {
+		return e.ExpiresAt
+	}
+	return w.message.Until
+}
+
+func (w *work) schedule(s *hermod.Subscription, encoder Encoder) hermod.Schedule {
+	if s.Schedule != nil {
+		return s.Schedule
+	}
+	return encoder.Schedule()
+}
+
+// settle writes down an attempt that was made and decides what is next.
+func (w *work) settle(ctx context.Context, row *hermod.Attempt, result Result, schedule hermod.Schedule, until time.Time) hermod.Outcome {
+	if result.Class == "" {
+		row.State = hermod.Succeeded
+		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
+	}
+	if result.Permanent != "" {
+		outcome := w.end(ctx, row, result.Permanent, row.ErrorMessage)
+		if result.Permanent == hermod.ReasonGone {
+			w.disable(ctx)
+		}
+		return outcome
+	}
+	wait, ok := schedule.Wait(row.Number, result.RetryAfter, w.Random())
+	if !ok || row.Number >= hermod.MaxNumber {
+		return w.end(ctx, row, hermod.ReasonExhausted, row.ErrorMessage)
+	}
+	next := w.Now().Add(wait)
+	if !until.IsZero() && !next.Before(until) {
+		return w.end(ctx, row, hermod.ReasonEventExpired, row.ErrorMessage)
+	}
+	row.State, row.NextAt = hermod.Waiting, next
+	if wait > maxQueueWait || w.received.Receives+spareReceives >= w.MaxReceives {
+		row.Carrier = hermod.CarrierDue
+		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
+	}
+	row.Carrier = w.received.ID
+	return w.put(ctx, row, hermod.Outcome{Action: hermod.Again, At: next})
+}
+
+// end writes the row that ends the run. A dead one leaves its message to the
+// queue's redrive; a dropped one leaves nothing to redrive.
+func (w *work) end(ctx context.Context, row *hermod.Attempt, reason hermod.Reason, message string) hermod.Outcome {
+	row.Reason = reason
+	row.ErrorMessage = message
+	if row.ErrorMessage == "" {
+		row.ErrorMessage = describe(reason)
+	}
+	switch reason {
+	case hermod.ReasonSubDeleted, hermod.ReasonSubDisabled, hermod.ReasonSubExpired:
+		row.State = hermod.Dropped
+		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
+	default:
+		row.State, row.Carrier = hermod.Dead, w.received.ID
+		return w.put(ctx, row, hermod.Outcome{Action: hermod.GiveUp})
+	}
+}
+
+func describe(reason hermod.Reason) string {
+	switch reason {
+	case hermod.ReasonEventExpired:
+		return "the event expired before it could be delivered"
+	case hermod.ReasonSubDeleted:
+		return "the subscription was deleted"
+	case hermod.ReasonSubDisabled:
+		return "the subscription is not active"
+	case hermod.ReasonSubExpired:
+		return "the subscription has expired"
+	default:
+		return string(reason)
+	}
+}
+
+// put writes the row and answers the outcome. Whoever loses the row to another
+// worker acknowledges: the winner carries the run on.
+func (w *work) put(ctx context.Context, row *hermod.Attempt, outcome hermod.Outcome) hermod.Outcome {
+	err := w.Store.PutAttempt(ctx, row)
+	w.logAttempt(ctx, row, err)
+	switch {
+	case err == nil:
+		return outcome
+	case hermod.CodeOf(err) == hermod.CodeConflict:
+		return hermod.Outcome{Action: hermod.Done}
+	default:
+		return w.later(ctx, fmt.Errorf("putting the attempt: %w", err))
+	}
+}
+
+// disable switches off a subscription whose destination answered 410 Gone. Where
+// its owner has just changed it, the change stands.
+func (w *work) disable(ctx context.Context) {
+	s := *w.subscription()
+	s.Active = false
+	s.DisabledReason = string(hermod.ReasonGone)
+	s.UpdatedAt = w.Now()
+	err := w.Store.UpdateSubscription(ctx, &s)
+	if err != nil && hermod.CodeOf(err) != hermod.CodePreconditionFailed {
+		w.Log.LogAttrs(ctx, slog.LevelError, "subscription not disabled",
+			slog.String("subscription", s.ID), slog.Any("error", err))
+	}
+}
+
+// later puts the message off after a fault of ours.
+func (w *work) later(ctx context.Context, err error) hermod.Outcome {
+	pause := maxFaultPause
+	if n := w.received.Receives - 1; n < 8 {
+		pause = min(faultPause<<max(n, 0), maxFaultPause)
+	}
+	w.Log.LogAttrs(ctx, slog.LevelError, "delivery put off",
+		slog.String("event", w.message.EventID.String()),
+		slog.String("subscription", w.message.SubscriptionID),
+		slog.Int("receives", w.received.Receives),
+		slog.Duration("pause", pause), slog.Any("error", err))
+	return hermod.Outcome{Action: hermod.Again, At: w.Now().Add(pause)}
+}

@@ -1,0 +1,167 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+// A matcher finds the subscriptions an event goes to. It keeps the subscriptions
+// of the owners it has seen, and reads an owner's again when the owner's version
+// has moved on. The version is read before the subscriptions, for every batch: a
+// change that was answered before the batch began is in force for it.
+type matcher struct {
+	config Config
+
+	mu     sync.Mutex
+	owners map[string]*index
+}
+
+// maxOwners bounds the owners kept; past it the matcher starts afresh.
+const maxOwners = 10_000
+
+// An index is the subscriptions of one owner at one version, by what their
+// filters select.
+type index struct {
+	version int64
+	exact   map[string][]*hermod.Subscription // by type
+	sender  map[string][]*hermod.Subscription
+	any     []*hermod.Subscription
+	// types are those known to be registered for the account.
+	types map[string]bool
+}
+
+func newMatcher(config Config) *matcher {
+	return &matcher{config: config, owners: map[string]*index{}}
+}
+
+// owned is what one batch needs of its owners: their rows and their indexes.
+type owned struct {
+	rows    map[string]hermod.Owner
+	indexes map[string]*index
+}
+
+func (m *matcher) load(ctx context.Context, ids []string) (owned, error) {
+	rows, err := m.config.Owners(ctx, ids)
+	if err != nil {
+		return owned{}, fmt.Errorf("reading the owners' versions: %w", err)
+	}
+	o := owned{rows: rows, indexes: make(map[string]*index, len(rows))}
+	for id, row := range rows {
+		if o.indexes[id], err = m.index(ctx, id, row.Version); err != nil {
+			return owned{}, err
+		}
+	}
+	return o, nil
+}
+
+func (m *matcher) index(ctx context.Context, owner string, version int64) (*index, error) {
+	m.mu.Lock()
+	known := m.owners[owner]
+	m.mu.Unlock()
+	if known != nil && known.version == version {
+		return known, nil
+	}
+
+	subscriptions, err := m.config.Subscriptions(ctx, owner)
+	if err != nil {
+		return nil, fmt.Errorf("reading the subscriptions of %s: %w", owner, err)
+	}
+	fresh := newIndex(version, subscriptions)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.owners[owner]; known != nil {
+		fresh.types = known.types
+	}
+	if len(m.owners) >= maxOwners {
+		clear(m.owners)
+	}
+	m.owners[owner] = fresh
+	return fresh, nil
+}
+
+func newIndex(version int64, subscriptions []*hermod.Subscription) *index {
+	x := &index{
+		version: version,
+		exact:   map[string][]*hermod.Subscription{},
+		sender:  map[string][]*hermod.Subscription{},
+		types:   map[string]bool{},
+	}
+	for _, s := range subscriptions {
+		x.add(s)
+	}
+	return x
+}
+
+func (x *index) add(s *hermod.Subscription) {
+	if !s.Active || s.Deleted() {
+		return
+	}
+	if len(s.Filters) == 0 || slices.Contains(s.Filters, hermod.AnyType) {
+		x.any = append(x.any, s)
+		return
+	}
+	for _, p := range s.Filters {
+		sender, all := p.Sender()
+		if all {
+			x.sender[sender] = append(x.sender[sender], s)
+		} else {
+			x.exact[string(p)] = append(x.exact[string(p)], s)
+		}
+	}
+}
+
+// match gives the subscriptions the event goes to, each once, in the order of
+// their ids.
+func (o *owned) match(e *hermod.Event, now time.Time) []hermod.Ref {
+	var refs []hermod.Ref
+	for _, owner := range e.Owners() {
+		x, ok := o.indexes[owner]
+		if !ok {
+			continue
+		}
+		for _, candidates := range [][]*hermod.Subscription{x.exact[e.Type()], x.sender[e.Sender], x.any} {
+			for _, s := range candidates {
+				if s.Matches(e, now) {
+					refs = append(refs, s.Ref())
+				}
+			}
+		}
+	}
+	slices.SortFunc(refs, func(a, b hermod.Ref) int {
+		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.ID, b.ID))
+	})
+	return slices.Compact(refs)
+}
+
+// register makes the types of the events known for their accounts, on first use,
+// so that a search by sender can merge over the names it has.
+func (m *matcher) register(ctx context.Context, o *owned, submissions []Submission) error {
+	missing := map[string][]string{}
+	m.mu.Lock()
+	for i := range submissions {
+		e := &submissions[i].Event
+		x := o.indexes[e.AccountID]
+		if !x.types[e.Type()] && !slices.Contains(missing[e.AccountID], e.Type()) {
+			missing[e.AccountID] = append(missing[e.AccountID], e.Type())
+		}
+	}
+	m.mu.Unlock()
+	for account, types := range missing {
+		if err := m.config.RegisterTypes(ctx, account, types); err != nil {
+			return fmt.Errorf("registering types for %s: %w", account, err)
+		}
+		m.mu.Lock()
+		for _, t := range types {
+			o.indexes[account].types[t] = true
+		}
+		m.mu.Unlock()
+	}
+	return nil
+}
