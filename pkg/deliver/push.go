@@ -48,3 +48,22 @@ type Result struct {
 
 // Succeeded reports whether the destination took the payload.
 func (r *Result) Succeeded() bool { return r.Class == "" }
+
+// The classes of failed pushes. The list is closed: owners filter by them, alarms
+// count them.
+const (
+	ClassTimeout       = "timeout"        // no whole answer in time
+	ClassDNS           = "dns"            // the host name was not resolved
+	ClassConnect       = "connect"        // no connection, or it broke before the answer
+	ClassTLS           = "tls"            // the handshake failed, its certificate included
+	ClassProtocol      = "protocol"       // the answer was not HTTP, or not within its bounds
+	ClassRedirect      = "redirect"       // 3xx; redirects are not followed
+	ClassClientError   = "http_4xx"       // 4xx but for the next two
+	ClassThrottled     = "throttled"      // 429
+	ClassGone          = "gone"           // 410; permanent
+	ClassServerError   = "http_5xx"       // 5xx
+	ClassBlockedTarget = "blocked_target" // the target policy refuses; permanent
+	ClassConfiguration = "configuration"  // the subscription's configuration cannot be read
+	ClassUnsupported   = "unsupported"    // this build knows no such kind of destination
+	ClassInterrupted   = "interrupted"    // the caller's context ended: nothing to hold against the destination
+)

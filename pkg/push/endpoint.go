@@ -1,0 +1,179 @@
+package push
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"hermod/pkg/hermod"
+)
+
+// webhookConfiguration is typeConfiguration of a Webhook. Unknown members are
+// tolerated; so is a timeout of any form, but only a number of seconds counts.
+type webhookConfiguration struct {
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Timeout any               `json:"timeout"`
+}
+
+// An endpoint is a webhook's configuration, checked and ready for use.
+type endpoint struct {
+	url *url.URL
+	// target is url as far as it is no secret.
+	target string
+	// header holds the subscriber's own headers and the User-Agent.
+	header  http.Header
+	timeout time.Duration
+}
+
+// userAgent is what a push says it comes from, unless the subscriber says else.
+const userAgent = "Hermod/1.0"
+
+// The bounds of a subscriber's own headers: their number, and the bytes of each
+// name and value together.
+const (
+	maxHeaders = 10
+	maxHeader  = 1024
+)
+
+const configurationField = "typeConfiguration"
+
+// newEndpoint checks a configuration. The error is CodeInvalid. The endpoint's
+// timeout is the configured one where that is shorter than timeout.
+func newEndpoint(configuration json.RawMessage, policy *Policy, timeout time.Duration) (*endpoint, error) {
+	var c webhookConfiguration
+	if err := json.Unmarshal(configuration, &c); err != nil {
+		return nil, hermod.InvalidFields(hermod.FieldError{
+			Name: configurationField, Reason: "must be an object with a text url, and headers that are an object of texts",
+		})
+	}
+	u, err := policy.parse(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	header, err := checkHeaders(c.Headers)
+	if err != nil {
+		return nil, err
+	}
+	if header.Get("User-Agent") == "" {
+		header.Set("User-Agent", userAgent)
+	}
+	if seconds, ok := c.Timeout.(float64); ok && seconds > 0 && seconds < timeout.Seconds() {
+		timeout = max(time.Duration(math.Ceil(seconds*1e3))*time.Millisecond, time.Millisecond)
+	}
+	return &endpoint{url: u, target: redact(u), header: header, timeout: timeout}, nil
+}
+
+// maxTarget bounds what a log row keeps of a target, in bytes.
+const maxTarget = 128
+
+// redact gives scheme, host, port and path. Query and userinfo may be secrets.
+func redact(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	return cut(shown.String(), maxTarget)
+}
+
+func checkHeaders(headers map[string]string) (http.Header, error) {
+	if len(headers) > maxHeaders {
+		return nil, hermod.InvalidFields(hermod.FieldError{
+			Name: configurationField + ".headers", Reason: fmt.Sprintf("must have at most %d members", maxHeaders),
+		})
+	}
+	var problems []hermod.FieldError
+	checked := make(http.Header, len(headers)+1)
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		canonical := http.CanonicalHeaderKey(name)
+		_, twice := checked[canonical]
+		if reason := badHeader(name, headers[name], twice); reason != "" {
+			problems = append(problems, hermod.FieldError{
+				Name: configurationField + ".headers." + cut(strings.ToValidUTF8(name, "\uFFFD"), maxTarget), Reason: reason,
+			})
+			continue
+		}
+		checked[canonical] = []string{headers[name]}
+	}
+	if len(problems) > 0 {
+		return nil, hermod.InvalidFields(problems...)
+	}
+	return checked, nil
+}
+
+// badHeader says what is wrong with a header; "" where nothing is. Values are
+// secrets and never quoted.
+func badHeader(name, value string, twice bool) string {
+	switch {
+	case !httpguts.ValidHeaderFieldName(name):
+		return "must have a header name"
+	case !httpguts.ValidHeaderFieldValue(value):
+		return "must have a header value: text without line breaks or control characters"
+	case len(name)+len(value) > maxHeader:
+		return fmt.Sprintf("must be at most %d bytes", maxHeader)
+	case reservedHeader(strings.ToLower(name)):
+		return "is set by Hermod or by HTTP itself"
+	case twice:
+		return "is given twice"
+	default:
+		return ""
+	}
+}
+
+// reservedHeader reports whether a header, in lower case, is not the subscriber's
+// to set: it frames the message, belongs to one hop, or carries a signature.
+func reservedHeader(name string) bool {
+	switch name {
+	case "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect":
+		return true
+	}
+	return slices.ContainsFunc([]string{"content-", "proxy-", "webhook-", "x-amz-"}, func(prefix string) bool {
+		return strings.HasPrefix(name, prefix)
+	})
+}
+
+// endpoints keeps the endpoint of each subscription's last version seen, so that a
+// configuration is parsed once and not at every push.
+type endpoints struct {
+	mu   sync.RWMutex
+	kept map[hermod.Ref]versioned
+}
+
+type versioned struct {
+	version  int64
+	endpoint *endpoint
+}
+
+// maxEndpoints bounds how many endpoints are kept, at some 2 KB each.
+const maxEndpoints = 4096
+
+func (es *endpoints) get(s *hermod.Subscription) *endpoint {
+	es.mu.RLock()
+	defer es.mu.RUnlock()
+	if v := es.kept[s.Ref()]; v.version == s.Version {
+		return v.endpoint
+	}
+	return nil
+}
+
+// put keeps e unless s was never stored: without a version it may change unseen.
+func (es *endpoints) put(s *hermod.Subscription, e *endpoint) {
+	if s.Version == 0 {
+		return
+	}
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	if _, there := es.kept[s.Ref()]; !there && len(es.kept) >= maxEndpoints {
+		for ref := range es.kept { // any one: those in use come back at once
+			delete(es.kept, ref)
+			break
+		}
+	}
+	es.kept[s.Ref()] = versioned{version: s.Version, endpoint: e}
+}
