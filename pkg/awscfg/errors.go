@@ -1,0 +1,60 @@
+package awscfg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"hermod/pkg/hermod"
+)
+
+// Wrap says what was being done when err happened. What another try may heal
+// (throttling, a fault of the service, a timeout, no connection) becomes an Error
+// of CodeUnavailable; an Error that has a code already keeps it.
+func Wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := fmt.Errorf("%s: %w", doing, err)
+	if _, coded := errors.AsType[*hermod.Error](err); coded || !Temporary(err) {
+		return wrapped
+	}
+	return &hermod.Error{Code: hermod.CodeUnavailable, Message: "a service Hermod needs is not answering; try again", Err: wrapped}
+}
+
+// Temporary reports whether err may be gone at another try.
+func Temporary(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return true
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok && (throttled(api.ErrorCode()) || api.ErrorFault() == smithy.FaultServer) {
+		return true
+	}
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		status := answer.HTTPStatusCode()
+		return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
+	}
+	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		return true
+	}
+	network, ok := errors.AsType[net.Error](err)
+	return ok && network.Timeout()
+}
+
+// throttled holds the codes of the three services' errors that ask the caller to
+// slow down. They come with status 400.
+func throttled(code string) bool {
+	switch code {
+	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
+		"RequestThrottled", "LimitExceededException", "TransactionInProgressException", "TransactionConflictException",
+		"KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException", "OverLimit":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,194 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"hermod/pkg/hermod"
+)
+
+// PutAttempt puts a row if absent; CodeConflict. A waiting row carried by
+// hermod.CarrierDue enters the due index.
+func (s *Store) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
+	if a.Number < 1 || a.Number > hermod.MaxNumber || a.Run < 0 || a.Run > maxRun {
+		return hermod.Errorf(hermod.CodeInvalid, "attempt %s has a number or run out of range", a.AttemptKey)
+	}
+	standing, err := s.putNew(ctx, s.tables.Deliveries, attemptRow(a))
+	if err != nil {
+		return wrap("putting an attempt", err)
+	}
+	if standing != nil {
+		return hermod.Errorf(hermod.CodeConflict, "attempt %s exists already", a.AttemptKey)
+	}
+	return nil
+}
+
+// LastAttempt reads the row with the highest number of a run, consistently; nil
+// where the run has none. A row past its time to live counts as long as it is
+// there: taking it for absent would start the run anew.
+func (s *Store) LastAttempt(ctx context.Context, run hermod.RunKey) (*hermod.Attempt, error) {
+	first := attemptKey(hermod.AttemptKey{RunKey: run, Number: 1})
+	out, err := s.db.Query(ctx, &dynamodb.QueryInput{
+		TableName:              aws.String(s.tables.Deliveries),
+		KeyConditionExpression: aws.String("PK = :pk AND begins_with(SK, :run)"),
+		ExpressionAttributeValues: item{
+			":pk":  &types.AttributeValueMemberS{Value: first.pk},
+			":run": &types.AttributeValueMemberS{Value: runPrefix(run)},
+		},
+		ScanIndexForward: aws.Bool(false),
+		Limit:            aws.Int32(1),
+		ConsistentRead:   aws.Bool(true),
+	})
+	if err != nil {
+		return nil, wrap("reading the last attempt of a run", err)
+	}
+	if len(out.Items) == 0 {
+		return nil, nil //nolint:nilnil // the contract: no row is no error
+	}
+	return attemptOf(out.Items[0])
+}
+
+// Attempt reads one row; CodeNotFound.
+func (s *Store) Attempt(ctx context.Context, k hermod.AttemptKey) (*hermod.Attempt, error) {
+	row, err := s.get(ctx, s.tables.Deliveries, attemptKey(k))
+	if err != nil {
+		return nil, wrap("reading an attempt", err)
+	}
+	if row == nil || s.expired(row) {
+		return nil, hermod.Errorf(hermod.CodeNotFound, "no such attempt")
+	}
+	return attemptOf(row)
+}
+
+// The index of rows that no message carries. Its partitions spread the writes of
+// a moment when everything fails at once; the due function reads them all.
+const (
+	due       = "due"
+	dueShards = 4
+)
+
+func dueShard(k hermod.AttemptKey) int {
+	h := fnv.New32a()
+	h.Write([]byte(k.String()))
+	return int(h.Sum32() % dueShards)
+}
+
+// Due reads rows whose NextAt is not after until, the earliest first.
+func (s *Store) Due(ctx context.Context, until time.Time, limit int) ([]*hermod.Attempt, error) {
+	m := &merge[*hermod.Attempt]{db: s.db, compare: func(a, b *hermod.Attempt) int {
+		if c := a.NextAt.Compare(b.NextAt); c != 0 {
+			return c
+		}
+		return a.Compare(b.AttemptKey)
+	}}
+	for n := range dueShards {
+		m.streams = append(m.streams, &stream[*hermod.Attempt]{
+			span: span{
+				table: s.tables.Deliveries, index: due, pkName: "duePK", skName: "dueSK", pk: sharded(due, n),
+				lo: "0", hi: until.UTC().Format(sortableTime) + "$", // '$' is next after '#'
+				ascending: true, page: pageOf(limit, dueShards),
+			},
+			decode: func(it item) (*hermod.Attempt, verdict, error) {
+				a, err := attemptOf(it)
+				return a, take, err
+			},
+		})
+	}
+	rows, err := m.next(ctx, limit)
+	return rows, wrap("reading what is due", err)
+}
+
+// ClearDue takes the row out of the due index. One that is out already, or gone,
+// is no error.
+func (s *Store) ClearDue(ctx context.Context, k hermod.AttemptKey) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           aws.String(s.tables.Deliveries),
+		Key:                 attemptKey(k).item(),
+		UpdateExpression:    aws.String("REMOVE duePK, dueSK"),
+		ConditionExpression: aws.String("attribute_exists(duePK)"),
+	})
+	if _, gone := errors.AsType[*types.ConditionalCheckFailedException](err); gone {
+		return nil
+	}
+	return wrap("clearing a due row", err)
+}
+
+// attemptRow keeps names short: a first-try success with 512 bytes of response
+// has to fit into one write unit, and it is in none of the indexes.
+func attemptRow(a *hermod.Attempt) item {
+	row := attemptKey(a.AttemptKey).item()
+	row.text("o", a.Owner)
+	if a.Account != a.Owner {
+		row.text("a", a.Account)
+	}
+	if a.Trigger != hermod.TriggerMatch {
+		row.text("tr", string(a.Trigger))
+	}
+	row.time("u", a.Until)
+	row.time("at", a.At)
+	row.number("d", int64(a.Duration))
+	if a.State != hermod.Succeeded {
+		row.text("st", string(a.State))
+	}
+	row.text("rs", string(a.Reason))
+	row.number("sc", int64(a.StatusCode))
+	row.text("ec", a.ErrorClass)
+	row.text("em", a.ErrorMessage)
+	row.text("r", a.Response)
+	row.text("tg", a.Target)
+	row.time("nx", a.NextAt)
+	row.text("ca", a.Carrier)
+	row.text("ty", a.SubscriptionType)
+	row.text("nm", a.SubscriptionName)
+	row.setTTL(a.RetainUntil)
+
+	bySubscription := sharded(a.SubscriptionID, shard(a.EventID))
+	if !a.Success() {
+		row.text("failuresPK", bySubscription)
+	}
+	if a.State == hermod.Waiting && a.Carrier == hermod.CarrierDue {
+		row.text("duePK", sharded(due, dueShard(a.AttemptKey)))
+		row.text("dueSK", timeKey(a.NextAt, a.AttemptKey))
+	}
+	if a.State == hermod.Dead {
+		row.text("deadPK", bySubscription)
+		row.text("deadSK", timeKey(a.At, a.AttemptKey))
+	}
+	return row
+}
+
+func attemptOf(row item) (*hermod.Attempt, error) {
+	k, err := attemptKeyOf(keyOf(row))
+	if err != nil {
+		return nil, err
+	}
+	r := reader{item: row}
+	a := &hermod.Attempt{
+		AttemptKey:       k,
+		Owner:            r.str("o"),
+		Account:          r.strOr("a", r.str("o")),
+		Trigger:          hermod.Trigger(r.strOr("tr", string(hermod.TriggerMatch))),
+		Until:            r.at("u"),
+		At:               r.at("at"),
+		Duration:         time.Duration(r.int("d")),
+		State:            hermod.State(r.strOr("st", string(hermod.Succeeded))),
+		Reason:           hermod.Reason(r.str("rs")),
+		StatusCode:       int(r.int("sc")),
+		ErrorClass:       r.str("ec"),
+		ErrorMessage:     r.str("em"),
+		Response:         r.str("r"),
+		Target:           r.str("tg"),
+		NextAt:           r.at("nx"),
+		Carrier:          r.str("ca"),
+		SubscriptionType: r.str("ty"),
+		SubscriptionName: r.str("nm"),
+		RetainUntil:      r.retainUntil(),
+	}
+	return a, r.err
+}

@@ -1,0 +1,260 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"hermod/pkg/hermod"
+)
+
+// CreateOwner puts an owner if absent; CodeConflict.
+func (s *Store) CreateOwner(ctx context.Context, o hermod.Owner) error {
+	row := ownerKey(o.ID).item()
+	row.text("org", o.Organization)
+	row.number("ret", int64(o.Retention))
+	row.number("v", o.Version)
+	row.time("at", o.CreatedAt)
+	standing, err := s.putNew(ctx, s.tables.Config, row)
+	if err != nil {
+		return wrap("creating an owner", err)
+	}
+	if standing != nil {
+		return hermod.Errorf(hermod.CodeConflict, "the owner exists already")
+	}
+	return nil
+}
+
+// Owners reads the rows of owners, consistently and in one request.
+func (s *Store) Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error) {
+	keys := make([]key, len(ids))
+	for i, id := range ids {
+		keys[i] = ownerKey(id)
+	}
+	rows, err := s.getAll(ctx, s.tables.Config, keys)
+	if err != nil {
+		return nil, wrap("reading owners", err)
+	}
+	owners := make(map[string]hermod.Owner, len(rows))
+	for _, row := range rows {
+		r := reader{item: row}
+		o := hermod.Owner{
+			ID:           r.str("PK"),
+			Organization: r.str("org"),
+			Retention:    time.Duration(r.int("ret")),
+			Version:      r.int("v"),
+			CreatedAt:    r.at("at"),
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		owners[o.ID] = o
+	}
+	return owners, nil
+}
+
+// RegisterTypes makes the types known as types of the account's events.
+func (s *Store) RegisterTypes(ctx context.Context, account string, eventTypes []string) error {
+	eventTypes = slices.Compact(slices.Sorted(slices.Values(eventTypes)))
+	rows := make([]item, len(eventTypes))
+	for i, t := range eventTypes {
+		rows[i] = typeKey(account, t).item()
+	}
+	return wrap("registering types", s.putAll(ctx, s.tables.Config, rows))
+}
+
+// Types are the types known of the account's events, sorted.
+func (s *Store) Types(ctx context.Context, account string) ([]string, error) {
+	found, err := s.types(ctx, account, "")
+	return found, wrap("reading types", err)
+}
+
+// types reads the account's types that start with a prefix.
+func (s *Store) types(ctx context.Context, account, prefix string) ([]string, error) {
+	return collectConfig(ctx, s, account, typePrefix+prefix, func(it item) (string, error) {
+		return strings.TrimPrefix(it.str("SK"), typePrefix), nil
+	})
+}
+
+// collectConfig reads the rows of a partition of Config whose sort key starts with
+// a prefix, in its order.
+func collectConfig[T any](ctx context.Context, s *Store, pk, prefix string, decode func(it item) (T, error)) ([]T, error) {
+	in := &dynamodb.QueryInput{
+		TableName:              aws.String(s.tables.Config),
+		KeyConditionExpression: aws.String("PK = :pk"),
+		ExpressionAttributeValues: item{
+			":pk": &types.AttributeValueMemberS{Value: pk},
+		},
+		ConsistentRead: aws.Bool(true),
+	}
+	if prefix != "" {
+		in.KeyConditionExpression = aws.String("PK = :pk AND begins_with(SK, :prefix)")
+		in.ExpressionAttributeValues[":prefix"] = &types.AttributeValueMemberS{Value: prefix}
+	}
+	var rows []T
+	for pages := dynamodb.NewQueryPaginator(s.db, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range page.Items {
+			row, err := decode(it)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// Credential finds a credential by its id; CodeNotFound.
+func (s *Store) Credential(ctx context.Context, id string) (*hermod.Credential, error) {
+	row, err := s.get(ctx, s.tables.Config, credentialKey(id))
+	if err != nil {
+		return nil, wrap("reading a credential", err)
+	}
+	if row == nil {
+		return nil, hermod.Errorf(hermod.CodeNotFound, "no such credential")
+	}
+	r := reader{item: row}
+	return &hermod.Credential{
+		ID:           id,
+		SecretHash:   r.bytes("h"),
+		Account:      r.str("a"),
+		Organization: r.str("org"),
+		Scopes:       r.strs("sc"),
+		CreatedAt:    r.at("at"),
+		RevokedAt:    r.at("rv"),
+	}, r.err
+}
+
+// PutCredential writes or replaces a credential.
+func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
+	row := credentialKey(c.ID).item()
+	row.binary("h", c.SecretHash)
+	row.text("a", c.Account)
+	row.text("org", c.Organization)
+	row.list("sc", len(c.Scopes), func(i int) string { return c.Scopes[i] })
+	row.time("at", c.CreatedAt)
+	row.time("rv", c.RevokedAt)
+	_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(s.tables.Config), Item: row})
+	return wrap("putting a credential", err)
+}
+
+// SigningKeys are all keys, the newest first.
+func (s *Store) SigningKeys(ctx context.Context) ([]hermod.SigningKey, error) {
+	keys, err := collectConfig(ctx, s, signingKeysPK, "", func(it item) (hermod.SigningKey, error) {
+		r := reader{item: it}
+		return hermod.SigningKey{
+			ID: r.str("SK"), Public: r.bytes("pub"), Sealed: r.bytes("sealed"), CreatedAt: r.at("at"),
+		}, r.err
+	})
+	slices.SortStableFunc(keys, func(a, b hermod.SigningKey) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return keys, wrap("reading signing keys", err)
+}
+
+// PutSigningKey puts a key if absent; CodeConflict.
+func (s *Store) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
+	row := signingKeyKey(k.ID).item()
+	row.binary("pub", k.Public)
+	row.binary("sealed", k.Sealed)
+	row.time("at", k.CreatedAt)
+	standing, err := s.putNew(ctx, s.tables.Config, row)
+	if err != nil {
+		return wrap("putting a signing key", err)
+	}
+	if standing != nil {
+		return hermod.Errorf(hermod.CodeConflict, "the signing key exists already")
+	}
+	return nil
+}
+
+// Claim puts each row if its key is free, and answers the rows that stand.
+func (s *Store) Claim(ctx context.Context, claims []hermod.Claim) ([]hermod.Claim, error) {
+	byKey := map[key][]int{}
+	var keys []key
+	for i, c := range claims {
+		k := claimKey(c.Owner, c.Key)
+		if _, seen := byKey[k]; !seen {
+			keys = append(keys, k)
+		}
+		byKey[k] = append(byKey[k], i)
+	}
+	standing := make([]hermod.Claim, len(claims))
+	err := forEach(ctx, len(keys), func(ctx context.Context, i int) error {
+		for _, at := range byKey[keys[i]] { // in order: the first of a key wins
+			stands, err := s.claim(ctx, claims[at])
+			if err != nil {
+				return err
+			}
+			standing[at] = stands
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrap("claiming idempotency keys", err)
+	}
+	return standing, nil
+}
+
+func (s *Store) claim(ctx context.Context, c hermod.Claim) (hermod.Claim, error) {
+	made := c.ExpiresAt.Add(-hermod.ClaimRetention)
+	row, err := s.putIf(ctx, &dynamodb.PutItemInput{
+		TableName:           aws.String(s.tables.Config),
+		Item:                claimRow(c),
+		ConditionExpression: aws.String("attribute_not_exists(PK) OR x <= :made"),
+		ExpressionAttributeValues: item{
+			":made": &types.AttributeValueMemberN{Value: formatTime(made)},
+		},
+	})
+	if err != nil || row == nil {
+		return c, err
+	}
+	// After a lost answer this may be the row just put. It reads the same.
+	return claimOf(row, c)
+}
+
+// Reclaim replaces the standing row by the fresh one; CodeConflict.
+func (s *Store) Reclaim(ctx context.Context, standing, fresh hermod.Claim) error {
+	row, err := s.putIf(ctx, &dynamodb.PutItemInput{
+		TableName:           aws.String(s.tables.Config),
+		Item:                claimRow(fresh),
+		ConditionExpression: aws.String("e = :standing"),
+		ExpressionAttributeValues: item{
+			":standing": &types.AttributeValueMemberS{Value: standing.EventID.String()},
+		},
+	})
+	switch {
+	case err != nil:
+		return wrap("reclaiming an idempotency key", err)
+	case row == nil, row.str("e") == fresh.EventID.String(): // the latter after a lost answer
+		return nil
+	}
+	return hermod.Errorf(hermod.CodeConflict, "another request has reclaimed the idempotency key")
+}
+
+func claimRow(c hermod.Claim) item {
+	row := claimKey(c.Owner, c.Key).item()
+	row.binary("h", c.Hash)
+	row.text("e", c.EventID.String())
+	row.time("x", c.ExpiresAt)
+	row.setTTL(c.ExpiresAt)
+	return row
+}
+
+// claimOf reads the row that stands for the key of c.
+func claimOf(row item, c hermod.Claim) (hermod.Claim, error) {
+	r := reader{item: row}
+	id, err := hermod.ParseID(r.str("e"))
+	if err != nil {
+		return hermod.Claim{}, fmt.Errorf("reading a claim: %w", err)
+	}
+	return hermod.Claim{Owner: c.Owner, Key: c.Key, Hash: r.bytes("h"), EventID: id, ExpiresAt: r.at("x")}, r.err
+}

@@ -1,0 +1,141 @@
+// Package dynamo keeps Hermod's state in three DynamoDB tables. Config holds what
+// changes rarely: owners, subscriptions, types, credentials, signing keys and
+// idempotency rows. Events is the log of events, Deliveries the log of attempts.
+//
+// The functions' users declare the interfaces that Store implements (package
+// ingest, package deliver, the dialects).
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"hermod/pkg/awscfg"
+)
+
+// Tables names the three tables.
+type Tables struct {
+	Config     string
+	Events     string
+	Deliveries string
+}
+
+// A Store is the state of Hermod on DynamoDB. It is safe for concurrent use.
+type Store struct {
+	db      *dynamodb.Client
+	tables  Tables
+	now     func() time.Time
+	random  func([]byte)
+	retryer aws.Retryer
+}
+
+// New makes a Store. The clock decides which rows are past their time to live, the
+// source of random bytes marks each put so that it is known again (see mark).
+func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte)) *Store {
+	retryer := awscfg.NewRetryer(retry.IsErrorRetryableFunc(conflicting))
+	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
+	return &Store{db: db, tables: tables, now: now, random: random, retryer: retryer}
+}
+
+// conflicting tells the retryer that a transaction that met another one on the
+// same row is worth another try. DynamoDB cancels both rather than queue them.
+func conflicting(err error) aws.Ternary {
+	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok {
+		return aws.UnknownTernary
+	}
+	conflict := false
+	for _, reason := range cancelled.CancellationReasons {
+		switch aws.ToString(reason.Code) {
+		case reasonConditionFailed:
+			return aws.FalseTernary
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			conflict = true
+		}
+	}
+	return aws.BoolTernary(conflict)
+}
+
+const reasonConditionFailed = "ConditionalCheckFailed"
+
+// failedCondition reports which item of a cancelled transaction did not meet its
+// condition, the last one first; -1 for none.
+func failedCondition(err error) int {
+	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok {
+		return -1
+	}
+	for i := len(cancelled.CancellationReasons) - 1; i >= 0; i-- {
+		if aws.ToString(cancelled.CancellationReasons[i].Code) == reasonConditionFailed {
+			return i
+		}
+	}
+	return -1
+}
+
+// wrap says what was being done. A transaction that kept meeting others through
+// all its retries is as temporary as throttling.
+func wrap(doing string, err error) error {
+	if err != nil && conflicting(err) == aws.TrueTernary {
+		err = errors.Join(context.DeadlineExceeded, err)
+	}
+	return awscfg.Wrap(doing, err)
+}
+
+// mark is an attribute with random bytes, new for each put. The SDK sends a put
+// again when the answer to it was lost; if the first one had arrived, the second
+// fails its condition against our own row. The mark on the row in the way tells
+// that from losing to another writer, which for an attempt decides whether its run
+// goes on.
+const (
+	mark      = "w"
+	markBytes = 8
+)
+
+// putNew puts a row that must not exist yet, and answers the row that is in the
+// way, nil for none.
+func (s *Store) putNew(ctx context.Context, table string, row item) (item, error) {
+	nonce := make([]byte, markBytes)
+	s.random(nonce)
+	row.binary(mark, nonce)
+	standing, err := s.putIf(ctx, &dynamodb.PutItemInput{
+		TableName:           aws.String(table),
+		Item:                row,
+		ConditionExpression: aws.String("attribute_not_exists(PK)"),
+	})
+	if err != nil || (standing != nil && string(standing.bytes(mark)) == string(nonce)) {
+		return nil, err
+	}
+	return standing, nil
+}
+
+// putIf puts a row on a condition, and answers the row that did not meet it, nil
+// where the condition held.
+func (s *Store) putIf(ctx context.Context, in *dynamodb.PutItemInput) (item, error) {
+	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	_, err := s.db.PutItem(ctx, in)
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		if failed.Item == nil {
+			return item{}, nil // the condition asked for a row, and there is none
+		}
+		return failed.Item, nil
+	}
+	return nil, err
+}
+
+// get reads one row consistently, nil where there is none.
+func (s *Store) get(ctx context.Context, table string, k key) (item, error) {
+	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: aws.String(table), Key: k.item(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Item, nil
+}

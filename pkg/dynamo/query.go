@@ -1,0 +1,174 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// A span is a run of rows of one partition of a table or index. lo and hi bound
+// the sort key, both exclusive.
+type span struct {
+	table, index   string
+	pkName, skName string
+	pk, lo, hi     string
+	ascending      bool
+	// page is how many rows one request reads.
+	page int
+}
+
+// input asks for the page after the row start, nil for the first one. A table is
+// read consistently; an index cannot be.
+func (sp *span) input(start item) *dynamodb.QueryInput {
+	in := &dynamodb.QueryInput{
+		TableName: aws.String(sp.table),
+		// BETWEEN is the one condition that bounds both ends. It includes them,
+		// and the stream drops them again.
+		KeyConditionExpression:   aws.String("#pk = :pk AND #sk BETWEEN :lo AND :hi"),
+		ExpressionAttributeNames: map[string]string{"#pk": sp.pkName, "#sk": sp.skName},
+		ExpressionAttributeValues: item{
+			":pk": &types.AttributeValueMemberS{Value: sp.pk},
+			":lo": &types.AttributeValueMemberS{Value: sp.lo},
+			":hi": &types.AttributeValueMemberS{Value: sp.hi},
+		},
+		ScanIndexForward:  aws.Bool(sp.ascending),
+		Limit:             aws.Int32(int32(min(max(sp.page, 1), maxPage))), //nolint:gosec // bounded
+		ExclusiveStartKey: start,
+	}
+	if sp.index == "" {
+		in.ConsistentRead = aws.Bool(true)
+	} else {
+		in.IndexName = aws.String(sp.index)
+	}
+	return in
+}
+
+// maxPage bounds the rows of one request; DynamoDB's own bound is 1 MB.
+const maxPage = 1000
+
+// A verdict is what becomes of a row that a stream read.
+type verdict int
+
+const (
+	take verdict = iota
+	skip         // the row is not wanted
+	end          // neither it nor any after it is
+)
+
+// A stream reads a span row by row, page by page.
+type stream[T any] struct {
+	span   span
+	decode func(it item) (T, verdict, error)
+
+	buffer []T
+	start  item
+	done   bool
+}
+
+// fill reads pages until there is a row in the buffer or the span is at its end.
+func (st *stream[T]) fill(ctx context.Context, db *dynamodb.Client) error {
+	for len(st.buffer) == 0 && !st.done {
+		out, err := db.Query(ctx, st.span.input(st.start))
+		if err != nil {
+			return err
+		}
+		st.start = out.LastEvaluatedKey
+		st.done = len(st.start) == 0
+		if err := st.add(out.Items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *stream[T]) add(page []map[string]types.AttributeValue) error {
+	for _, it := range page {
+		if sk := item(it).str(st.span.skName); sk == st.span.lo || sk == st.span.hi {
+			continue
+		}
+		row, what, err := st.decode(it)
+		switch {
+		case err != nil:
+			return err
+		case what == take:
+			st.buffer = append(st.buffer, row)
+		case what == end:
+			st.done = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// A merge reads several streams as one, in the order of compare. Each stream has
+// to be in that order itself.
+type merge[T any] struct {
+	db      *dynamodb.Client
+	streams []*stream[T]
+	compare func(a, b T) int
+	primed  bool
+}
+
+// parallel is how many requests one call makes at a time when it reads several
+// partitions, or puts several rows.
+const parallel = 16
+
+// next reads at most n rows. Fewer means the end.
+func (m *merge[T]) next(ctx context.Context, n int) ([]T, error) {
+	if !m.primed {
+		fill := func(ctx context.Context, i int) error { return m.streams[i].fill(ctx, m.db) }
+		if err := forEach(ctx, len(m.streams), fill); err != nil {
+			return nil, err
+		}
+		m.primed = true
+	}
+	var rows []T
+	for len(rows) < n {
+		var first *stream[T]
+		for _, st := range m.streams {
+			if err := st.fill(ctx, m.db); err != nil {
+				return nil, err
+			}
+			if len(st.buffer) > 0 && (first == nil || m.compare(st.buffer[0], first.buffer[0]) < 0) {
+				first = st
+			}
+		}
+		if first == nil {
+			break
+		}
+		rows = append(rows, first.buffer[0])
+		first.buffer = first.buffer[1:]
+	}
+	return rows, nil
+}
+
+// collect reads rows until limit of them survive: load gets a piece of the merge
+// and answers, in order, what became of it.
+func collect[T, R any](ctx context.Context, m *merge[T], limit int, load func(ctx context.Context, rows []T) ([]R, error)) ([]R, error) {
+	var out []R
+	for len(out) < limit {
+		wanted := limit - len(out)
+		rows, err := m.next(ctx, wanted)
+		if err != nil {
+			return nil, err
+		}
+		loaded, err := load(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, loaded...)
+		if len(rows) < wanted {
+			break
+		}
+	}
+	return out, nil
+}
+
+// pageOf is how many rows to read at a time from each of n partitions that fill a
+// page of limit rows together.
+func pageOf(limit, n int) int {
+	const least = 8 // below it, requests cost more than rows
+	return min(limit+1, max(least, 2*limit/max(n, 1)))
+}

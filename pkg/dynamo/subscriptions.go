@@ -1,0 +1,177 @@
+package dynamo
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"hermod/pkg/hermod"
+)
+
+// CreateSubscription puts s as version 1 and bumps its owner's version in the same
+// transaction; CodeConflict, CodeNotFound.
+func (s *Store) CreateSubscription(ctx context.Context, sub *hermod.Subscription) error {
+	created := *sub
+	created.Version = 1
+	err := s.writeSubscription(ctx, &types.Put{
+		Item:                subscriptionRow(&created),
+		ConditionExpression: aws.String("attribute_not_exists(PK)"),
+	}, sub.Owner)
+	switch failedCondition(err) {
+	case ofSubscription:
+		return hermod.Errorf(hermod.CodeConflict, "the subscription exists already")
+	case ofOwner:
+		return hermod.Errorf(hermod.CodeNotFound, "no such owner")
+	}
+	if err != nil {
+		return wrap("creating a subscription", err)
+	}
+	sub.Version = created.Version
+	return nil
+}
+
+// UpdateSubscription replaces the row whose version is sub.Version and bumps the
+// versions; CodePreconditionFailed.
+func (s *Store) UpdateSubscription(ctx context.Context, sub *hermod.Subscription) error {
+	updated := *sub
+	updated.Version++
+	err := s.writeSubscription(ctx, &types.Put{
+		Item:                subscriptionRow(&updated),
+		ConditionExpression: aws.String("v = :v"),
+		ExpressionAttributeValues: item{
+			":v": &types.AttributeValueMemberN{Value: strconv.FormatInt(sub.Version, 10)},
+		},
+	}, sub.Owner)
+	if failedCondition(err) >= 0 {
+		return hermod.Errorf(hermod.CodePreconditionFailed, "the subscription has changed meanwhile")
+	}
+	if err != nil {
+		return wrap("updating a subscription", err)
+	}
+	sub.Version = updated.Version
+	return nil
+}
+
+// The items of the transaction that writes a subscription.
+const (
+	ofSubscription = iota
+	ofOwner
+)
+
+// writeSubscription puts a subscription and bumps the version of its owner. The
+// SDK gives the transaction a token, so that one sent twice takes effect once.
+func (s *Store) writeSubscription(ctx context.Context, put *types.Put, owner string) error {
+	put.TableName = aws.String(s.tables.Config)
+	_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+		ofSubscription: {Put: put},
+		ofOwner: {Update: &types.Update{
+			TableName:           aws.String(s.tables.Config),
+			Key:                 ownerKey(owner).item(),
+			UpdateExpression:    aws.String("ADD v :one"),
+			ConditionExpression: aws.String("attribute_exists(PK)"),
+			ExpressionAttributeValues: item{
+				":one": &types.AttributeValueMemberN{Value: "1"},
+			},
+		}},
+	}})
+	return err
+}
+
+// Subscription reads one row, tombstones included; CodeNotFound.
+func (s *Store) Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error) {
+	row, err := s.get(ctx, s.tables.Config, subKey(ref))
+	if err != nil {
+		return nil, wrap("reading a subscription", err)
+	}
+	if row == nil {
+		return nil, hermod.Errorf(hermod.CodeNotFound, "no such subscription")
+	}
+	return subscriptionOf(row)
+}
+
+// Subscriptions reads all subscriptions of an owner, tombstones included,
+// consistently.
+func (s *Store) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
+	subs, err := collectConfig(ctx, s, owner, subPrefix, subscriptionOf)
+	return subs, wrap("reading subscriptions", err)
+}
+
+// SubscriptionsByRef reads subscriptions consistently, tombstones included.
+func (s *Store) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
+	keys := make([]key, len(refs))
+	for i, ref := range refs {
+		keys[i] = subKey(ref)
+	}
+	rows, err := s.getAll(ctx, s.tables.Config, keys)
+	if err != nil {
+		return nil, wrap("reading subscriptions", err)
+	}
+	subs := make(map[hermod.Ref]*hermod.Subscription, len(rows))
+	for _, row := range rows {
+		sub, err := subscriptionOf(row)
+		if err != nil {
+			return nil, err
+		}
+		subs[sub.Ref()] = sub
+	}
+	return subs, nil
+}
+
+// subscriptionRow leaves out the secrets, which are in the row sealed.
+func subscriptionRow(sub *hermod.Subscription) item {
+	row := subKey(sub.Ref()).item()
+	row.number("v", sub.Version)
+	row.text("dialect", string(sub.Dialect))
+	row.text("name", sub.Name)
+	row.flag("active", sub.Active)
+	row.text("disabled", sub.DisabledReason)
+	row.list("filters", len(sub.Filters), func(i int) string { return string(sub.Filters[i]) })
+	row.list("tags", len(sub.Tags), func(i int) string { return sub.Tags[i] })
+	row.text("type", string(sub.Type))
+	row.text("signing", string(sub.Signing))
+	if sub.Schedule != nil { // an empty one is not the same as none: it retries never
+		row["schedule"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
+		row.list("schedule", len(sub.Schedule), func(i int) string { return sub.Schedule[i].String() })
+	}
+	row.time("expires", sub.ExpiresAt)
+	row.time("created", sub.CreatedAt)
+	row.time("updated", sub.UpdatedAt)
+	row.time("deleted", sub.DeletedAt)
+	row.binary("sealed", sub.Sealed)
+	return row
+}
+
+func subscriptionOf(row item) (*hermod.Subscription, error) {
+	r := reader{item: row}
+	sub := &hermod.Subscription{
+		ID:             r.str("SK")[len(subPrefix):],
+		Owner:          r.str("PK"),
+		Dialect:        hermod.Dialect(r.str("dialect")),
+		Name:           r.str("name"),
+		Active:         r.isSet("active"),
+		DisabledReason: r.str("disabled"),
+		Filters:        strList[hermod.Pattern](row, "filters"),
+		Tags:           r.strs("tags"),
+		Type:           r.str("type"),
+		Signing:        hermod.SigningType(r.str("signing")),
+		ExpiresAt:      r.at("expires"),
+		CreatedAt:      r.at("created"),
+		UpdatedAt:      r.at("updated"),
+		DeletedAt:      r.at("deleted"),
+		Version:        r.int("v"),
+		Sealed:         r.bytes("sealed"),
+	}
+	if _, ok := row["schedule"]; ok {
+		sub.Schedule = hermod.Schedule{}
+		for _, wait := range r.strs("schedule") {
+			d, err := time.ParseDuration(wait)
+			r.fail("schedule", err)
+			sub.Schedule = append(sub.Schedule, d)
+		}
+	}
+	return sub, r.err
+}
