@@ -16,8 +16,8 @@ import (
 
 // An Encoder makes a delivery in one dialect: its body and its signature.
 type Encoder interface {
-	// Encode makes the payload of attempt number (from 1) at the given time.
-	Encode(e *hermod.Event, s *hermod.Subscription, number int, at time.Time) (Payload, error)
+	// Encode makes the payload of the attempt with the key, made at the given time.
+	Encode(e *hermod.Event, s *hermod.Subscription, key hermod.AttemptKey, at time.Time) (Payload, error)
 	// Schedule is the waits of a subscription that names none.
 	Schedule() hermod.Schedule
 }

@@ -104,7 +104,7 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if !ok {
 		return w.later(ctx, fmt.Errorf("no encoder for dialect %q", s.Dialect))
 	}
-	payload, err := encoder.Encode(e, s, row.Number, row.At)
+	payload, err := encoder.Encode(e, s, row.AttemptKey, row.At)
 	if err != nil {
 		return w.later(ctx, fmt.Errorf("encoding for %s: %w", s.Dialect, err))
 	}
@@ -150,7 +150,7 @@ func (w *work) schedule(s *hermod.Subscription, encoder Encoder) hermod.Schedule
 
 // settle writes down an attempt that was made and decides what is next.
 func (w *work) settle(ctx context.Context, row *hermod.Attempt, result Result, schedule hermod.Schedule, until time.Time) hermod.Outcome {
-	if result.Class == "" {
+	if result.Succeeded() {
 		row.State = hermod.Succeeded
 		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
 	}

@@ -1,0 +1,54 @@
+// Package api is what the dialects share: the route table and how it is served,
+// links, cursors and the reading of requests.
+package api
+
+import (
+	"net/http"
+
+	"hermod/pkg/hermod"
+)
+
+// A Route is one row of the route table. The table is all there is: a path
+// without a row is answered 404, a method without a row 405, and a row without
+// an Access cannot be served.
+type Route struct {
+	// Method and Path are matched exactly; a segment {name} of the path matches
+	// any one segment.
+	Method string
+	Path   string
+	// Resource names the function that serves the row on AWS.
+	Resource string
+	Access   Access
+}
+
+// An Access says who may call a route and what then runs. It is made by Public or
+// Scoped.
+type Access struct {
+	scope  string
+	public func(http.ResponseWriter, *http.Request) error
+	scoped ScopedHandler
+}
+
+// A ScopedHandler runs for a principal that holds the route's scope. It takes
+// whose data it may touch from the principal alone.
+type ScopedHandler func(http.ResponseWriter, *http.Request, *hermod.Principal) error
+
+// Public lets everyone call.
+func Public(h func(http.ResponseWriter, *http.Request) error) Access {
+	return Access{public: h}
+}
+
+// Scoped lets principals call that hold the scope.
+func Scoped(scope string, h ScopedHandler) Access {
+	return Access{scope: scope, scoped: h}
+}
+
+// Scope is the scope a caller must hold; "" for a public route.
+func (a Access) Scope() string { return a.scope }
+
+// IsPublic reports whether everyone may call.
+func (a Access) IsPublic() bool { return a.public != nil }
+
+func (a Access) valid() bool {
+	return (a.public != nil) != (a.scoped != nil && a.scope != "")
+}

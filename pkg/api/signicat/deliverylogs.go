@@ -1,0 +1,185 @@
+package signicat
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"hermod/pkg/api"
+	"hermod/pkg/hermod"
+)
+
+// A LogStore reads the delivery log.
+type LogStore interface {
+	// Attempt reads one row. It fails with CodeNotFound.
+	Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)
+	// Attempts is a page of the delivery log.
+	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	// EventsByKey reads events; those that do not exist are missing.
+	EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error)
+	// Subscription reads a subscription, tombstones included. It fails with
+	// CodeNotFound.
+	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
+}
+
+// DeliveryLogs is the delivery log of the native API, a row an attempt.
+type DeliveryLogs struct {
+	Store   LogStore
+	Cursors api.Cursors
+	BaseURL api.BaseURL
+}
+
+// logPage is how many items a page of the delivery log has.
+const logPage = 100
+
+// Routes are the rows of the delivery log.
+func (d *DeliveryLogs) Routes() []api.Route {
+	const resource = "deliverylogs"
+	return []api.Route{
+		{Method: http.MethodGet, Path: Base + "/delivery-logs", Resource: resource, Access: api.Scoped(hermod.ScopeManage, d.list)},
+		{Method: http.MethodGet, Path: Base + "/delivery-logs/{id}", Resource: resource, Access: api.Scoped(hermod.ScopeManage, d.read)},
+	}
+}
+
+type logPageAnswer struct {
+	Data []logItem `json:"data"`
+	Next nullable  `json:"next"`
+}
+
+func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	owner, err := ownerOf(r, p)
+	if err != nil {
+		return err
+	}
+	q := hermod.LogQuery{Owner: owner, SubscriptionID: api.Query(r, "subscriptionId"), Limit: logPage}
+	success := api.Query(r, "success")
+	if q.Success, err = parseSuccess(success); err != nil {
+		return err
+	}
+	scope := []string{"delivery-logs", owner, q.SubscriptionID, strings.ToLower(success)}
+	if q.Below, err = d.position(r, scope); err != nil {
+		return err
+	}
+	if q.SubscriptionID != "" {
+		if err := d.checkSubscription(r.Context(), hermod.Ref{Owner: owner, ID: q.SubscriptionID}); err != nil {
+			return err
+		}
+	}
+	rows, err := d.Store.Attempts(r.Context(), q)
+	if err != nil {
+		return fmt.Errorf("listing attempts: %w", err)
+	}
+	answer := logPageAnswer{}
+	if answer.Data, err = d.items(r.Context(), rows); err != nil {
+		return err
+	}
+	if len(rows) == q.Limit {
+		next, err := d.next(r, scope, rows[len(rows)-1].AttemptKey)
+		if err != nil {
+			return err
+		}
+		answer.Next = nullable(next)
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+// checkSubscription refuses a subscription that is not the owner's: that its log
+// is empty would be no answer to a typing error.
+func (d *DeliveryLogs) checkSubscription(ctx context.Context, ref hermod.Ref) error {
+	_, err := d.Store.Subscription(ctx, ref)
+	if hermod.CodeOf(err) == hermod.CodeNotFound {
+		return errNoSubscription()
+	}
+	if err != nil {
+		return fmt.Errorf("reading the log's subscription: %w", err)
+	}
+	return nil
+}
+
+func parseSuccess(s string) (*bool, error) {
+	var success bool
+	switch strings.ToLower(s) {
+	case "":
+		return nil, nil //nolint:nilnil // no filter
+	case "true":
+		success = true
+	case "false":
+	default:
+		return nil, hermod.InvalidFields(hermod.FieldError{Name: "success", Reason: "must be true or false"})
+	}
+	return &success, nil
+}
+
+func (d *DeliveryLogs) position(r *http.Request, scope []string) (*hermod.AttemptKey, error) {
+	cursor := api.Query(r, "cursor")
+	if cursor == "" {
+		return nil, nil //nolint:nilnil // from the start
+	}
+	position, err := d.Cursors.Read(r.Context(), scope, "cursor", cursor)
+	if err != nil {
+		return nil, err
+	}
+	key, err := hermod.ParseAttemptKey(position)
+	if err != nil {
+		return nil, fmt.Errorf("reading a position: %w", err)
+	}
+	return &key, nil
+}
+
+// next is the link to the page after the key, with the filters of this one.
+func (d *DeliveryLogs) next(r *http.Request, scope []string, last hermod.AttemptKey) (string, error) {
+	cursor, err := d.Cursors.Make(r.Context(), scope, last.String())
+	if err != nil {
+		return "", err
+	}
+	return nextPage(r, d.BaseURL.Of(r)+Base+"/delivery-logs", "cursor", cursor), nil
+}
+
+func (d *DeliveryLogs) items(ctx context.Context, rows []*hermod.Attempt) ([]logItem, error) {
+	keys := make([]hermod.EventKey, 0, len(rows))
+	seen := map[hermod.EventKey]bool{}
+	for _, a := range rows {
+		key := hermod.EventKey{Account: a.Account, ID: a.EventID}
+		if !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	events, err := d.Store.EventsByKey(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("reading the events of attempts: %w", err)
+	}
+	items := make([]logItem, len(rows))
+	for i, a := range rows {
+		items[i] = logItemOf(a, events[hermod.EventKey{Account: a.Account, ID: a.EventID}])
+	}
+	return items, nil
+}
+
+func (d *DeliveryLogs) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	key, err := hermod.ParseAttemptKey(r.PathValue("id"))
+	if err != nil {
+		return errNoAttempt()
+	}
+	a, err := d.Store.Attempt(r.Context(), key)
+	if hermod.CodeOf(err) == hermod.CodeNotFound {
+		return errNoAttempt()
+	}
+	if err != nil {
+		return fmt.Errorf("reading an attempt: %w", err)
+	}
+	if ok, err := mayRead(r, p, a.Owner); err != nil || !ok {
+		return cmp.Or(err, errNoAttempt())
+	}
+	items, err := d.items(r.Context(), []*hermod.Attempt{a})
+	if err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, items[0])
+}
+
+func errNoAttempt() error {
+	return hermod.Errorf(hermod.CodeNotFound, "no attempt has this id; it may not have been made yet")
+}

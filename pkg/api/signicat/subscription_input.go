@@ -1,0 +1,262 @@
+package signicat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"hermod/pkg/api"
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+	"hermod/pkg/sign"
+)
+
+// subscriptionInput is the body of a create or an update. Members stay raw, so
+// that an absent one, a null and a wrong one can be told apart.
+type subscriptionInput map[string]json.RawMessage
+
+func readSubscription(r *http.Request) (subscriptionInput, error) {
+	if m := api.MediaType(r); m != "application/json" && m != "" {
+		return nil, api.ErrUnsupportedMediaType
+	}
+	body, err := api.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	var in subscriptionInput
+	err = json.Unmarshal(body, &in)
+	if !utf8.Valid(body) || (err != nil && !json.Valid(body)) {
+		return nil, &hermod.Error{Code: hermod.CodeInvalid, Message: "the body is not JSON", Err: ingest.ErrMalformed{Err: err}}
+	}
+	if err != nil || in == nil {
+		return nil, hermod.Errorf(hermod.CodeInvalid, "the body must be a JSON object")
+	}
+	return in, nil
+}
+
+// The bounds of what a subscription may say.
+const (
+	minName, maxName     = 3, 64
+	maxFilters           = 200
+	maxConfigurationSize = 16 << 10
+	maxSecret            = 1024
+)
+
+// fields gathers what is wrong with a body, so that all of it is told at once.
+type fields struct {
+	subscriptionInput
+	wrong []hermod.FieldError
+}
+
+func (f *fields) fail(name, reason string) {
+	f.wrong = append(f.wrong, hermod.FieldError{Name: name, Reason: reason})
+}
+
+// given reports whether the member is there and not null.
+func (f *fields) given(name string) bool {
+	raw, ok := f.subscriptionInput[name]
+	return ok && !bytes.Equal(raw, []byte("null"))
+}
+
+// read reads a given member into v.
+func (f *fields) read(name string, v any, kind string) bool {
+	if !f.given(name) {
+		return false
+	}
+	if err := json.Unmarshal(f.subscriptionInput[name], v); err != nil {
+		f.fail(name, "must be "+kind)
+		return false
+	}
+	return true
+}
+
+func (f *fields) err() error {
+	if len(f.wrong) == 0 {
+		return nil
+	}
+	return hermod.InvalidFields(f.wrong...)
+}
+
+// create reads a new subscription into s.
+func (in subscriptionInput) create(s *hermod.Subscription, targets Targets, random func([]byte)) error {
+	f := &fields{subscriptionInput: in}
+	f.required("name", "type", "typeConfiguration")
+	f.name(s)
+	f.read("type", &s.Type, "a string")
+	f.ownerMember(s)
+	f.common(s, targets)
+	f.authentication(s, random)
+	return f.err()
+}
+
+// update reads a change into s and reports whether it made a secret. What is null
+// or absent: name and active stay; filters, signing and end are removed.
+func (in subscriptionInput) update(s *hermod.Subscription, targets Targets, random func([]byte)) (revealed bool, err error) {
+	f := &fields{subscriptionInput: in}
+	f.required("type", "typeConfiguration")
+	f.name(s)
+	var kind string
+	if f.read("type", &kind, "a string") && kind != s.Type {
+		f.fail("type", "may not be changed")
+	}
+	if f.read("active", &s.Active, "true or false") && s.Active {
+		s.DisabledReason = ""
+	}
+	f.common(s, targets)
+	revealed = f.authentication(s, random)
+	return revealed, f.err()
+}
+
+func (f *fields) required(names ...string) {
+	for _, name := range names {
+		if !f.given(name) {
+			f.fail(name, "is required")
+		}
+	}
+}
+
+func (f *fields) name(s *hermod.Subscription) {
+	if !f.read("name", &s.Name, "a string") {
+		return
+	}
+	if n := utf8.RuneCountInString(s.Name); n < minName || n > maxName {
+		f.fail("name", fmt.Sprintf("must be between %d and %d characters", minName, maxName))
+	}
+}
+
+// ownerMember refuses an ownerId that contradicts the owner of the request.
+func (f *fields) ownerMember(s *hermod.Subscription) {
+	var owner string
+	if f.read("ownerId", &owner, "a string") && owner != s.Owner {
+		f.fail("ownerId", "must be the owner that the request names")
+	}
+}
+
+// common reads what create and update share.
+func (f *fields) common(s *hermod.Subscription, targets Targets) {
+	f.filters(s)
+	f.tags(s)
+	f.expires(s)
+	f.privileged()
+	raw := f.subscriptionInput["typeConfiguration"]
+	if !f.given("typeConfiguration") || s.Type == "" {
+		return
+	}
+	if len(raw) > maxConfigurationSize {
+		f.fail("typeConfiguration", fmt.Sprintf("must have at most %d bytes", maxConfigurationSize))
+		return
+	}
+	if err := targets.Check(s.Type, raw); err != nil {
+		if e, ok := errors.AsType[*hermod.Error](err); ok && len(e.Fields) > 0 {
+			f.wrong = append(f.wrong, e.Fields...)
+		} else {
+			f.fail("typeConfiguration", err.Error())
+		}
+		return
+	}
+	s.Secrets.Configuration = raw
+}
+
+func (f *fields) filters(s *hermod.Subscription) {
+	s.Filters = nil
+	var filters []string
+	if !f.read("eventNameFilter", &filters, "an array of strings") {
+		return
+	}
+	if len(filters) > maxFilters {
+		f.fail("eventNameFilter", fmt.Sprintf("must hold at most %d entries", maxFilters))
+		return
+	}
+	for i, text := range filters {
+		pattern, ok := hermod.ParsePattern(text)
+		if !ok {
+			f.fail(fmt.Sprintf("eventNameFilter[%d]", i), "must be sender:name, sender:* or *")
+			continue
+		}
+		s.Filters = append(s.Filters, pattern)
+	}
+}
+
+func (f *fields) tags(s *hermod.Subscription) {
+	s.Tags = nil
+	if !f.read("tagFilter", &s.Tags, "an array of strings") {
+		return
+	}
+	if len(s.Tags) > hermod.MaxTags {
+		f.fail("tagFilter", fmt.Sprintf("must hold at most %d tags", hermod.MaxTags))
+	}
+	for i, tag := range s.Tags {
+		if n := utf8.RuneCountInString(tag); n < 1 || n > hermod.MaxTag {
+			f.fail(fmt.Sprintf("tagFilter[%d]", i), fmt.Sprintf("must be 1 to %d characters", hermod.MaxTag))
+		}
+	}
+}
+
+func (f *fields) expires(s *hermod.Subscription) {
+	s.ExpiresAt = time.Time{}
+	var text string
+	if !f.read("expiresAt", &text, "a string") {
+		return
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Year() < 1970 || t.Year() > 2200 {
+		f.fail("expiresAt", "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z")
+		return
+	}
+	s.ExpiresAt = t.UTC()
+}
+
+// privileged refuses what is not served yet: a subscription that silently did not
+// receive what it asked for would be worse.
+func (f *fields) privileged() {
+	for _, name := range []string{"includeInternalEvents", "isGlobalSubscription"} {
+		var on bool
+		if f.read(name, &on, "true, false or null") && on {
+			f.fail(name, "is not supported")
+		}
+	}
+}
+
+// authentication reads how deliveries are signed and reports whether a secret was
+// made for it. An update that says nothing of the secret of StandardWebhooks keeps
+// the one there is.
+func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (made bool) {
+	var in wireAuthentication
+	before := s.Signing
+	secret := s.Secrets.SigningSecret
+	s.Signing, s.Secrets.SigningSecret = hermod.Unsigned, ""
+	if !f.read("messageAuthentication", &in, "an object with authenticationType") {
+		return false
+	}
+	switch in.AuthenticationType {
+	case "None":
+	case string(hermod.HMACSHA256):
+		s.Signing = hermod.HMACSHA256
+		if in.HMACSHA256 == nil || in.HMACSHA256.Secret == "" || len(in.HMACSHA256.Secret) > maxSecret {
+			f.fail("messageAuthentication.hmacSha256.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
+			return false
+		}
+		s.Secrets.SigningSecret = in.HMACSHA256.Secret
+	case string(hermod.StandardWebhooks):
+		s.Signing = hermod.StandardWebhooks
+		given := in.StandardWebhooks != nil && in.StandardWebhooks.Secret != "" && in.StandardWebhooks.Secret != masked
+		switch {
+		case given && len(in.StandardWebhooks.Secret) > maxSecret:
+			f.fail("messageAuthentication.standardWebhooks.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
+		case given:
+			s.Secrets.SigningSecret = in.StandardWebhooks.Secret
+		case before == hermod.StandardWebhooks:
+			s.Secrets.SigningSecret = secret
+		default:
+			s.Secrets.SigningSecret = sign.NewSecret(random)
+			return true
+		}
+	default:
+		f.fail("messageAuthentication.authenticationType", "must be None, HmacSha256 or StandardWebhooks")
+	}
+	return false
+}

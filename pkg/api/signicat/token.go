@@ -1,0 +1,106 @@
+package signicat
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/auth"
+	"hermod/pkg/hermod"
+)
+
+// Tokens is the token endpoint: the client credentials grant of OAuth 2.0
+// (RFC 6749, section 4.4), with the credentials in the body or in a Basic header.
+type Tokens struct {
+	Issuer  *auth.Issuer
+	BaseURL api.BaseURL
+}
+
+// Routes are the rows of the token endpoint.
+func (t *Tokens) Routes() []api.Route {
+	return []api.Route{
+		{Method: http.MethodPost, Path: "/auth/open/connect/token", Resource: "token", Access: api.Public(t.issue)},
+	}
+}
+
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int    `json:"expires_in"`
+	TokenType   string `json:"token_type"`
+	Scope       string `json:"scope"`
+}
+
+// tokenError is an error of the token endpoint (RFC 6749, section 5.2), which has
+// a form of its own.
+type tokenError struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	if api.MediaType(r) != "application/x-www-form-urlencoded" {
+		return refuseToken(w, http.StatusBadRequest, "invalid_request", "the body must be application/x-www-form-urlencoded")
+	}
+	body, err := api.ReadBody(r)
+	if err != nil {
+		return err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return refuseToken(w, http.StatusBadRequest, "invalid_request", "the body is no form")
+	}
+	switch form.Get("grant_type") {
+	case "client_credentials":
+	case "":
+		return refuseToken(w, http.StatusBadRequest, "invalid_request", "grant_type is required")
+	default:
+		return refuseToken(w, http.StatusBadRequest, "unsupported_grant_type", "only client_credentials is supported")
+	}
+	id, secret := clientOf(r, form)
+	if id == "" {
+		return t.refuseClient(w)
+	}
+	issuer := t.BaseURL.Of(r) + "/auth/open"
+	token, scopes, err := t.Issuer.Issue(r.Context(), issuer, id, secret, strings.Fields(form.Get("scope")))
+	switch hermod.CodeOf(err) {
+	case "":
+		return api.WriteJSON(w, http.StatusOK, tokenAnswer{
+			AccessToken: token, ExpiresIn: int(auth.TokenLife.Seconds()), TokenType: "Bearer", Scope: strings.Join(scopes, " "),
+		})
+	case hermod.CodeUnauthorized:
+		return t.refuseClient(w)
+	case hermod.CodeForbidden:
+		return refuseToken(w, http.StatusBadRequest, "invalid_scope", "the client holds none of the scopes asked for")
+	default:
+		return err
+	}
+}
+
+// clientOf takes the credentials from the Basic header, whose parts are
+// form-encoded (RFC 6749, section 2.3.1), or from the body.
+func clientOf(r *http.Request, form url.Values) (id, secret string) {
+	user, password, ok := r.BasicAuth()
+	if !ok {
+		return form.Get("client_id"), form.Get("client_secret")
+	}
+	id, err := url.QueryUnescape(user)
+	if err != nil {
+		return "", ""
+	}
+	secret, err = url.QueryUnescape(password)
+	if err != nil {
+		return "", ""
+	}
+	return id, secret
+}
+
+func (t *Tokens) refuseClient(w http.ResponseWriter) error {
+	w.Header().Set("WWW-Authenticate", `Basic realm="hermod"`)
+	return refuseToken(w, http.StatusUnauthorized, "invalid_client", "unknown client, or wrong secret")
+}
+
+func refuseToken(w http.ResponseWriter, status int, code, description string) error {
+	return api.WriteJSON(w, status, tokenError{Error: code, Description: description})
+}
