@@ -18,8 +18,10 @@ import (
 
 // The bounds of one exchange.
 const (
-	dialTimeout      = 3 * time.Second
-	handshakeTimeout = 5 * time.Second
+	// dialTenths and handshakeTenths are the shares of a push's timeout that
+	// resolving and connecting may take, and the TLS handshake: 3 s and 5 s of 10 s.
+	dialTenths      = 3
+	handshakeTenths = 5
 	// maxAnswer bounds how much of an answer's body is read. What is left unread
 	// costs the connection, not memory.
 	maxAnswer = 16 << 10
@@ -68,9 +70,12 @@ func newWebhook(o Options) *webhook {
 // around it there is nothing that follows redirects, keeps cookies or reads
 // userinfo.
 func newTransport(o Options) *http.Transport {
-	plain := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: o.Policy.plain.control}
+	dialer := func(allowed guards) *net.Dialer {
+		return &net.Dialer{Timeout: o.Timeout * dialTenths / 10, Resolver: o.Resolver, ControlContext: allowed.control}
+	}
 	secure := &tlsDialer{
-		dialer: &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: o.Policy.secure.control},
+		dialer:  dialer(o.Policy.secure),
+		timeout: o.Timeout * handshakeTenths / 10,
 		config: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			RootCAs:            o.Roots,
@@ -80,7 +85,7 @@ func newTransport(o Options) *http.Transport {
 	}
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would be dialled in the target's place, and the check be of the proxy
-		DialContext:            plain.DialContext,
+		DialContext:            dialer(o.Policy.plain).DialContext,
 		DialTLSContext:         secure.dial,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -95,8 +100,9 @@ func newTransport(o Options) *http.Transport {
 // A tlsDialer opens TLS connections itself, where http.Transport would, so that a
 // failed handshake can be told from a failed exchange.
 type tlsDialer struct {
-	dialer *net.Dialer
-	config *tls.Config
+	dialer  *net.Dialer
+	timeout time.Duration // of the handshake
+	config  *tls.Config
 }
 
 func (d *tlsDialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -111,7 +117,7 @@ func (d *tlsDialer) dial(ctx context.Context, network, address string) (net.Conn
 	config := d.config.Clone()
 	config.ServerName = host
 	conn := tls.Client(raw, config)
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's failure is the one to tell
