@@ -1,0 +1,79 @@
+package template_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/signicat"
+)
+
+// routeTable is every row that Go serves. A new set of routes is added here, and the test below asks for it in template.yaml.
+func routeTable() []api.Route {
+	return slices.Concat(
+		(&signicat.Tokens{}).Routes(),
+		(&signicat.Events{}).Routes(),
+		(&signicat.Subscriptions{}).Routes(),
+		(&signicat.DeliveryLogs{}).Routes(),
+	)
+}
+
+// TestRoutesAreTheRouteTable compares both ways: API Gateway sends each row to the function of its resource, and each route of the
+// template serves a row.
+func TestRoutesAreTheRouteTable(t *testing.T) {
+	routes := templateRoutes(t)
+	if routes["$default"] == "" {
+		t.Fatal("no $default route, so API Gateway would answer 404 in its own form")
+	}
+	used := map[string]bool{"$default": true}
+	for _, row := range routeTable() {
+		route := gatewayRoute(routes, row.Path)
+		used[route] = true
+		if route == "$default" {
+			t.Errorf("%s %s has no route in template.yaml", row.Method, row.Path)
+		} else if routes[route] != row.Resource {
+			t.Errorf("%s %s is of %s, but route %s goes to %s", row.Method, row.Path, row.Resource, route, routes[route])
+		}
+	}
+	for route, function := range routes {
+		if !used[route] {
+			t.Errorf("route %s to %s serves no row of the route table", route, function)
+		}
+	}
+}
+
+// templateRoutes are the routes of template.yaml, each with the name of its function.
+func templateRoutes(t *testing.T) map[string]string {
+	t.Helper()
+	routes := map[string]string{}
+	for name, f := range load(t).functions(t) {
+		for _, source := range events(f, "HttpApi") {
+			route := "$default"
+			if at(source, "Path") != nil {
+				route = str(source, "Path")
+				wants(t, "method of "+route, str(source, "Method"), "ANY")
+			}
+			wants(t, "API of "+route, refers(at(source, "ApiId")), "Api")
+			if other, taken := routes[route]; taken {
+				t.Errorf("route %s goes to both %s and %s", route, other, name)
+			}
+			routes[route] = name
+		}
+	}
+	return routes
+}
+
+// gatewayRoute is the route that API Gateway picks for a path: the path itself, else the longest greedy one, else $default.
+func gatewayRoute(routes map[string]string, path string) string {
+	if _, ok := routes[path]; ok {
+		return path
+	}
+	for prefix := path; prefix != ""; {
+		prefix = prefix[:strings.LastIndexByte(prefix, '/')]
+		if greedy := prefix + "/{proxy+}"; routes[greedy] != "" {
+			return greedy
+		}
+	}
+	return "$default"
+}

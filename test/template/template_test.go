@@ -1,0 +1,467 @@
+// Package template_test holds template.yaml to what the design asks of the deployment. It reads the file alone: what an emulator
+// makes of the template is tested in test/cloud.
+package template_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const root = "../../"
+
+// A template is template.yaml with its intrinsics in their long form, so that `!Ref X` is map{"Ref": "X"}.
+type template struct {
+	Parameters map[string]map[string]any `yaml:"Parameters"`
+	Conditions map[string]any            `yaml:"Conditions"`
+	Globals    map[string]map[string]any `yaml:"Globals"`
+	Resources  map[string]resource       `yaml:"Resources"`
+}
+
+type resource struct {
+	Type                string         `yaml:"Type"`
+	Condition           string         `yaml:"Condition"`
+	DeletionPolicy      string         `yaml:"DeletionPolicy"`
+	UpdateReplacePolicy string         `yaml:"UpdateReplacePolicy"`
+	Metadata            map[string]any `yaml:"Metadata"`
+	Properties          map[string]any `yaml:"Properties"`
+}
+
+func load(t *testing.T) *template {
+	t.Helper()
+	text, err := os.ReadFile(root + "template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(text, &node); err != nil {
+		t.Fatal(err)
+	}
+	longForm(&node)
+	var tpl template
+	if err := node.Decode(&tpl); err != nil {
+		t.Fatal(err)
+	}
+	return &tpl
+}
+
+// longForm replaces the tags of the short form: !Ref X by {Ref: X}, !GetAtt A.B by {Fn::GetAtt: A.B}, and so on.
+func longForm(n *yaml.Node) {
+	for _, child := range n.Content {
+		longForm(child)
+	}
+	if !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") {
+		return
+	}
+	name := strings.TrimPrefix(n.Tag, "!")
+	if name != "Ref" && name != "Condition" {
+		name = "Fn::" + name
+	}
+	value := *n
+	value.Tag = ""
+	if value.Kind == yaml.ScalarNode {
+		value.Tag = "!!str"
+	}
+	*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: name}, &value}}
+}
+
+// of are the resources of one type, by logical id.
+func (tpl *template) of(kind string) map[string]resource {
+	found := map[string]resource{}
+	for id, r := range tpl.Resources {
+		if r.Type == kind {
+			found[id] = r
+		}
+	}
+	return found
+}
+
+// functions are the functions by the name of their folder.
+func (tpl *template) functions(t *testing.T) map[string]resource {
+	t.Helper()
+	byName := map[string]resource{}
+	for id, r := range tpl.of("AWS::Serverless::Function") {
+		name, ok := strings.CutPrefix(str(r, "CodeUri"), "functions/")
+		if !ok {
+			t.Fatalf("%s: CodeUri %q is not in functions/", id, str(r, "CodeUri"))
+		}
+		byName[strings.Trim(name, "/")] = r
+	}
+	if len(byName) < 7 {
+		t.Fatalf("only %d functions: %v", len(byName), slices.Sorted(maps.Keys(byName)))
+	}
+	return byName
+}
+
+// at walks into properties by keys; nil where one is missing.
+func at(r resource, path ...string) any {
+	var v any = r.Properties
+	for _, key := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[key]
+	}
+	return v
+}
+
+func str(r resource, path ...string) string { return fmt.Sprint(at(r, path...)) }
+
+// refers reports the logical id that v names by !Ref or !GetAtt.
+func refers(v any) string {
+	m, _ := v.(map[string]any)
+	if id, ok := m["Ref"].(string); ok {
+		return id
+	}
+	attr, _ := m["Fn::GetAtt"].(string)
+	id, _, _ := strings.Cut(attr, ".")
+	return id
+}
+
+// events are the event sources of a function of one type.
+func events(r resource, kind string) []resource {
+	var found []resource
+	sources, _ := at(r, "Events").(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		source := sources[name].(map[string]any)
+		if source["Type"] == kind {
+			properties, _ := source["Properties"].(map[string]any)
+			found = append(found, resource{Type: kind, Properties: properties})
+		}
+	}
+	return found
+}
+
+func wants(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	tpl := load(t)
+	globals := resource{Properties: tpl.Globals["Function"]}
+	wants(t, "runtime", str(globals, "Runtime"), "provided.al2023")
+	wants(t, "handler", str(globals, "Handler"), "bootstrap")
+	wants(t, "architectures", at(globals, "Architectures"), "[map[Ref:Architecture]]")
+	wants(t, "default architecture", tpl.Parameters["Architecture"]["Default"], "arm64")
+	wants(t, "log format", str(globals, "LoggingConfig", "LogFormat"), "JSON")
+	wants(t, "system log level", str(globals, "LoggingConfig", "SystemLogLevel"), "WARN")
+	wants(t, "tracing", str(globals, "Tracing"), "Active")
+	wants(t, "alias", str(globals, "AutoPublishAlias"), "live")
+
+	roles, logs := map[string]string{}, map[string]string{}
+	for name, f := range tpl.functions(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, global := range []string{"Runtime", "Handler", "Architectures", "Tracing", "AutoPublishAlias", "ReservedConcurrentExecutions"} {
+				if at(f, global) != nil {
+					t.Errorf("%s is set here: it is a global, or should not be set", global)
+				}
+			}
+			wants(t, "build method", f.Metadata["BuildMethod"], "go1.x")
+			wants(t, "name", at(f, "FunctionName", "Fn::Sub"), "${AWS::StackName}-"+name)
+			if at(f, "Timeout") == nil || at(f, "MemorySize") == nil {
+				t.Error("Timeout and MemorySize must be set")
+			}
+
+			group := refers(at(f, "LoggingConfig", "LogGroup"))
+			if tpl.Resources[group].Type != "AWS::Logs::LogGroup" {
+				t.Errorf("log group %q is no log group of the template", group)
+			}
+			if other, taken := logs[group]; taken {
+				t.Errorf("shares its log group with %s", other)
+			}
+			logs[group] = name
+			wants(t, "log group's name", at(tpl.Resources[group], "LogGroupName", "Fn::Sub"), "/aws/lambda/${AWS::StackName}-"+name)
+
+			role := refers(at(f, "Role"))
+			if tpl.Resources[role].Type != "AWS::IAM::Role" {
+				t.Errorf("role %q is no role of the template", role)
+			}
+			if other, taken := roles[role]; taken {
+				t.Errorf("shares its role with %s", other)
+			}
+			roles[role] = name
+
+			if _, err := os.Stat(root + "events/" + name + ".json"); err != nil {
+				t.Errorf("no sample invocation: %v", err)
+			}
+		})
+	}
+}
+
+func TestLogGroupsHaveARetention(t *testing.T) {
+	tpl := load(t)
+	for id, group := range tpl.of("AWS::Logs::LogGroup") {
+		wants(t, "retention of "+id, at(group, "RetentionInDays"), "map[Fn::FindInMap:[Stages map[Ref:Stage] LogDays]]")
+	}
+}
+
+func TestSamplesAreOfAFunctionAndJSON(t *testing.T) {
+	functions := load(t).functions(t)
+	files, err := filepath.Glob(root + "events/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name, ok := strings.CutSuffix(filepath.Base(file), ".json")
+		if _, known := functions[name]; !ok || !known {
+			t.Errorf("%s belongs to no function", file)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !json.Valid(text) {
+			t.Errorf("%s is not JSON", file)
+		}
+	}
+}
+
+func TestQueueConsumers(t *testing.T) {
+	tpl := load(t)
+	consumers := 0
+	for name, f := range tpl.functions(t) {
+		for _, source := range events(f, "SQS") {
+			consumers++
+			wants(t, name+": batch size", at(source, "BatchSize"), 10)
+			wants(t, name+": batching window", at(source, "MaximumBatchingWindowInSeconds"), 0)
+			wants(t, name+": response types", at(source, "FunctionResponseTypes"), "[ReportBatchItemFailures]")
+			if at(source, "ScalingConfig", "MaximumConcurrency") == nil {
+				t.Errorf("%s: no MaximumConcurrency, so throttling would burn receives", name)
+			}
+			queue := tpl.Resources[refers(at(source, "Queue"))]
+			timeout, visibility := at(f, "Timeout").(int), at(queue, "VisibilityTimeout").(int)
+			if visibility < 6*timeout {
+				t.Errorf("%s: visibility timeout %d is below six times the function's %d", name, visibility, timeout)
+			}
+			receives := at(queue, "RedrivePolicy", "maxReceiveCount")
+			wants(t, name+": HERMOD_MAX_RECEIVES", at(f, "Environment", "Variables", "HERMOD_MAX_RECEIVES"), receives)
+		}
+	}
+	wants(t, "number of queue consumers", consumers, 2)
+}
+
+func TestQueues(t *testing.T) {
+	tpl := load(t)
+	const twoWeeks = 1209600
+	queues := tpl.of("AWS::SQS::Queue")
+	wants(t, "number of queues", len(queues), 4)
+	dead := map[string]string{} // dead-letter queue -> source
+	for id, q := range queues {
+		wants(t, id+": retention", at(q, "MessageRetentionPeriod"), twoWeeks)
+		wants(t, id+": encrypted", at(q, "SqsManagedSseEnabled"), true)
+		if at(q, "RedrivePolicy") == nil {
+			continue
+		}
+		wants(t, id+": may be a dead-letter queue", str(q, "RedriveAllowPolicy", "redrivePermission"), "denyAll")
+		wants(t, id+": long poll", at(q, "ReceiveMessageWaitTimeSeconds"), 20)
+		if n := at(q, "RedrivePolicy", "maxReceiveCount").(int); n < 5 {
+			t.Errorf("%s: maxReceiveCount %d leaves no room for throttling and crashes", id, n)
+		}
+		dead[refers(at(q, "RedrivePolicy", "deadLetterTargetArn"))] = str(q, "QueueName", "Fn::Sub")
+	}
+	wants(t, "delivery maxReceiveCount", at(queues["DeliveryQueue"], "RedrivePolicy", "maxReceiveCount"), 10)
+	wants(t, "ingest maxReceiveCount", at(queues["IngestQueue"], "RedrivePolicy", "maxReceiveCount"), 5)
+	wants(t, "number of dead-letter queues", len(dead), 2)
+	for id, source := range dead {
+		q := queues[id]
+		wants(t, id+": permission", str(q, "RedriveAllowPolicy", "redrivePermission"), "byQueue")
+		wants(t, id+": sources", at(q, "RedriveAllowPolicy", "sourceQueueArns"),
+			"[map[Fn::Sub:arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"+source+"]]")
+	}
+
+	tlsOnly := map[string]bool{}
+	for _, policy := range tpl.of("AWS::SQS::QueuePolicy") {
+		if strings.Contains(fmt.Sprint(policy.Properties), "aws:SecureTransport:false") {
+			tlsOnly[refers(at(policy, "Queues").([]any)[0])] = true
+		}
+	}
+	for id := range queues {
+		if !tlsOnly[id] {
+			t.Errorf("%s: no policy refuses requests without TLS", id)
+		}
+	}
+}
+
+func TestTables(t *testing.T) {
+	tpl := load(t)
+	tables := tpl.of("AWS::DynamoDB::Table")
+	indexes := map[string]string{}
+	for id, table := range tables {
+		wants(t, id+": billing", str(table, "BillingMode"), "PAY_PER_REQUEST")
+		wants(t, id+": keys", at(table, "KeySchema"), "[map[AttributeName:PK KeyType:HASH] map[AttributeName:SK KeyType:RANGE]]")
+		wants(t, id+": TTL", at(table, "TimeToLiveSpecification"), "map[AttributeName:ttl Enabled:true]")
+		wants(t, id+": on deletion", table.DeletionPolicy, "RetainExceptOnCreate")
+		wants(t, id+": on replacement", table.UpdateReplacePolicy, "Retain")
+		for _, setting := range []string{"OnDemandThroughput", "PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "ContributorInsightsSpecification"} {
+			if at(table, setting) == nil {
+				t.Errorf("%s: %s is not set", id, setting)
+			}
+		}
+		list, _ := at(table, "GlobalSecondaryIndexes").([]any)
+		for _, entry := range list {
+			index := resource{Properties: entry.(map[string]any)}
+			keys := at(index, "KeySchema").([]any)
+			indexes[id+"/"+str(index, "IndexName")] = fmt.Sprint(keys[0].(map[string]any)["AttributeName"], " ",
+				keys[1].(map[string]any)["AttributeName"], " ", str(index, "Projection", "ProjectionType"))
+		}
+	}
+	wants(t, "tables", slices.Sorted(maps.Keys(tables)), "[ConfigTable DeliveriesTable EventsTable]")
+	want := map[string]string{
+		"EventsTable/by-type":         "typePK typeSK KEYS_ONLY",
+		"EventsTable/by-organization": "orgPK SK KEYS_ONLY",
+		"DeliveriesTable/failures":    "failuresPK SK KEYS_ONLY",
+		"DeliveriesTable/due":         "duePK dueSK ALL",
+		"DeliveriesTable/dead":        "deadPK deadSK KEYS_ONLY",
+	}
+	if !maps.Equal(indexes, want) {
+		t.Errorf("indexes are %v, want %v", indexes, want)
+	}
+}
+
+// TestRolesAreExact: no wildcard in an action, and no resource but what the template names. X-Ray alone has no resources to name.
+func TestRolesAreExact(t *testing.T) {
+	tpl := load(t)
+	for id, role := range tpl.of("AWS::IAM::Role") {
+		if at(role, "ManagedPolicyArns") != nil {
+			t.Errorf("%s: managed policies allow more than the function needs", id)
+		}
+		for _, policy := range at(role, "Policies").([]any) {
+			statements := policy.(map[string]any)["PolicyDocument"].(map[string]any)["Statement"].([]any)
+			for _, entry := range statements {
+				statement := entry.(map[string]any)
+				actions := many(statement["Action"])
+				for _, action := range actions {
+					if strings.Contains(fmt.Sprint(action), "*") {
+						t.Errorf("%s: wildcard in action %v", id, action)
+					}
+				}
+				if fmt.Sprint(actions) == "[xray:PutTraceSegments xray:PutTelemetryRecords]" {
+					continue
+				}
+				for _, r := range many(statement["Resource"]) {
+					if named := fmt.Sprint(r); strings.Contains(named, "*") || !strings.Contains(named, "Fn::") {
+						t.Errorf("%s: %v is allowed on %v", id, actions, r)
+					}
+				}
+			}
+		}
+	}
+}
+
+func many(v any) []any {
+	if list, ok := v.([]any); ok {
+		return list
+	}
+	return []any{v}
+}
+
+func TestAlarms(t *testing.T) {
+	tpl := load(t)
+	alarms := tpl.of("AWS::CloudWatch::Alarm")
+	watched := map[string]bool{} // metric and what it is of
+	for id, alarm := range alarms {
+		wants(t, id+": actions", at(alarm, "AlarmActions"), "map[Fn::If:[HasAlarmTopic [map[Ref:AlarmTopicArn]] map[Ref:AWS::NoValue]]]")
+		if str(alarm, "AlarmDescription") == "<nil>" {
+			t.Errorf("%s: no description", id)
+		}
+		metrics := []any{map[string]any{"MetricStat": map[string]any{"Metric": alarm.Properties}}}
+		if at(alarm, "Metrics") != nil {
+			metrics = at(alarm, "Metrics").([]any)
+		}
+		for _, entry := range metrics {
+			metric := resource{Properties: entry.(map[string]any)}
+			for _, dimension := range many(at(metric, "MetricStat", "Metric", "Dimensions")) {
+				if of, ok := dimension.(map[string]any); ok {
+					watched[str(metric, "MetricStat", "Metric", "MetricName")+" "+fmt.Sprint(of["Value"])] = true
+				}
+			}
+		}
+	}
+	for name, f := range tpl.functions(t) {
+		alarm := refers(many(at(f, "DeploymentPreference", "Alarms"))[0])
+		wants(t, name+": alarm that stops a deployment", fmt.Sprint(str(alarms[alarm], "MetricName"), " ", at(alarms[alarm], "Dimensions")),
+			"Errors [map[Name:FunctionName Value:map[Fn::Sub:${AWS::StackName}-"+name+"]]]")
+	}
+	for id := range tpl.of("AWS::Serverless::Function") {
+		if !watched["Throttles map[Ref:"+id+"]"] {
+			t.Errorf("no alarm on throttles of %s", id)
+		}
+	}
+	for _, want := range []string{
+		"ApproximateNumberOfMessagesVisible map[Fn::GetAtt:DeadLetterQueue.QueueName]",
+		"ApproximateNumberOfMessagesVisible map[Fn::GetAtt:IngestDeadLetterQueue.QueueName]",
+		"ApproximateAgeOfOldestMessage map[Fn::GetAtt:DeliveryQueue.QueueName]",
+		"ApproximateAgeOfOldestMessage map[Fn::GetAtt:IngestQueue.QueueName]",
+		"ApproximateNumberOfMessagesNotVisible map[Fn::GetAtt:DeliveryQueue.QueueName]",
+	} {
+		if !watched[want] {
+			t.Errorf("no alarm on %s", want)
+		}
+	}
+	wants(t, "in-flight threshold", at(alarms["DeliveryQueueInFlight"], "Threshold"), 80000)
+	wants(t, "number of dashboards", len(tpl.of("AWS::CloudWatch::Dashboard")), 1)
+}
+
+// TestTestParametersAreClosed: what lets an emulator reach loopback is empty by default, reaches a function in stage emulator alone,
+// and no stage of samconfig.toml sets it.
+func TestTestParametersAreClosed(t *testing.T) {
+	tpl := load(t)
+	config, err := os.ReadFile(root + "samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "condition IsEmulator", tpl.Conditions["IsEmulator"], "map[Fn::Equals:[map[Ref:Stage] emulator]]")
+	if strings.Contains(string(config), "emulator") {
+		t.Error("samconfig.toml has a stage emulator")
+	}
+	test := 0
+	for name, parameter := range tpl.Parameters {
+		if !strings.HasPrefix(name, "Test") {
+			continue
+		}
+		test++
+		wants(t, name+": default", parameter["Default"], "")
+		if strings.Contains(string(config), name) {
+			t.Errorf("samconfig.toml sets %s", name)
+		}
+	}
+	wants(t, "number of test parameters", test, 3)
+	for name, f := range tpl.functions(t) {
+		variables, _ := at(f, "Environment", "Variables").(map[string]any)
+		for variable, value := range variables {
+			if !strings.Contains(fmt.Sprint(variable, value), "TEST_") && !strings.Contains(fmt.Sprint(value), "Ref:Test") {
+				continue
+			}
+			if !strings.HasPrefix(fmt.Sprint(value), "map[Fn::If:[IsEmulator map[Ref:Test") || !strings.HasSuffix(fmt.Sprint(value), " map[Ref:AWS::NoValue]]]") {
+				t.Errorf("%s: %s is %v, which is not for stage emulator alone", name, variable, value)
+			}
+		}
+	}
+}
+
+func TestStages(t *testing.T) {
+	config, err := os.ReadFile(root + "samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"[default.deploy.parameters]", "[staging.deploy.parameters]", "[prod.deploy.parameters]",
+		`"Stage=dev"`, `"Stage=staging"`, `"Stage=prod `} {
+		if !strings.Contains(string(config), want) {
+			t.Errorf("samconfig.toml has no %s", want)
+		}
+	}
+	if strings.Contains(string(config), "cached = true") || strings.Count(string(config), "cached = false") != 3 {
+		t.Error("samconfig.toml must say cached = false for each stage: SAM's cache does not see edits in pkg/")
+	}
+}
