@@ -108,7 +108,9 @@ func broken(err error) bool {
 			return true
 		}
 	}
-	return false
+	// net/http does not export this one: the endpoint closed a connection before the
+	// request was on its way.
+	return strings.Contains(err.Error(), "server closed idle connection")
 }
 
 func dnsMessage(err *net.DNSError) string {
