@@ -137,6 +137,13 @@ func (k *Keys) signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
 	return newest.ID, private, nil
 }
 
+// Ensure makes the first key where there is none, so that the first token need not
+// wait for it.
+func (k *Keys) Ensure(ctx context.Context) error {
+	_, _, err := k.signer(ctx)
+	return err
+}
+
 // Create makes a key and stores it. Where several processes start at once, each
 // makes one and all of them stand.
 func (k *Keys) Create(ctx context.Context) error {

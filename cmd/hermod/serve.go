@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"hermod/pkg/node"
+	"hermod/pkg/provision"
+	"hermod/pkg/push"
+)
+
+// defaultAddr is where a node listens unless HERMOD_ADDR says otherwise.
+const defaultAddr = "127.0.0.1:3000"
+
+// serve runs a node until the process is told to end.
+func serve(ctx context.Context, c *console, args []string) (err error) {
+	f := c.flags("serve")
+	addr := f.String("addr", c.env("HERMOD_ADDR", defaultAddr), "address to listen on (HERMOD_ADDR)")
+	data := f.String("data", c.env("HERMOD_DATA", ".hermod"), "directory of the database and the key file (HERMOD_DATA)")
+	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
+	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	policy, err := policyOf(*targets)
+	if err != nil {
+		return err
+	}
+	var logLevel slog.Level
+	if err := logLevel.UnmarshalText([]byte(*level)); err != nil {
+		return fmt.Errorf("-log %q: want debug, info, warn or error", *level)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
+	if err != nil {
+		return fmt.Errorf("listening (HERMOD_ADDR chooses another address): %w", err)
+	}
+	defer listener.Close() //nolint:errcheck // Serve closes it first
+	n, err := node.Open(ctx, node.Options{
+		Data: *data, Policy: policy, Now: time.Now,
+		Log: slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: logLevel})),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	c.welcome("http://" + listener.Addr().String())
+	if host, _, _ := net.SplitHostPort(*addr); !loopback(host) {
+		fmt.Fprintln(c.err, "hermod: listening beyond this machine with credentials everybody knows; revoke local and other before you rely on it")
+	}
+	return n.Serve(ctx, listener)
+}
+
+func policyOf(targets string) (*push.Policy, error) {
+	switch targets {
+	case "local":
+		return push.Local(), nil
+	case "strict":
+		return push.Strict(), nil
+	default:
+		return nil, fmt.Errorf("-targets %q: want local or strict", targets)
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// welcome prints where the node is, who may call it, and a command that works as
+// it is pasted.
+func (c *console) welcome(base string) {
+	fmt.Fprintf(c.out, "hermod ready %s\n\n", base)
+	for _, client := range provision.Local() {
+		fmt.Fprintf(c.out, "  client %s / %s   account %s", client.ID, client.Secret, client.Account)
+		if client.Organization != "" {
+			fmt.Fprintf(c.out, "   organization %s", client.Organization)
+		}
+		fmt.Fprintln(c.out)
+	}
+	local := provision.Local()[0]
+	fmt.Fprintf(c.out, `
+Publish an event:
+
+  curl -sS %[1]s/events-management/events -H 'Content-Type: application/json' \
+    -H "Authorization: Bearer $(curl -sS %[1]s/auth/open/connect/token -d grant_type=client_credentials \
+      -d client_id=%[2]s -d client_secret=%[3]s | sed 's/.*"access_token":"\([^"]*\)".*/\1/')" \
+    -d '{"sender":"signature-api","eventName":"order.completed","eventData":{"orderId":"o-1"}}'
+
+See it arrive: run "go run ./cmd/hermod listen" in another terminal first.
+`, base, local.ID, local.Secret)
+}

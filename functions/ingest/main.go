@@ -1,0 +1,25 @@
+// The ingest function accepts what producers send by SQS and EventBridge.
+package main
+
+import (
+	"hermod/functions/internal/wire"
+	"hermod/pkg/sqs"
+)
+
+func main() { wire.Start(build) }
+
+func build(e *wire.Env) (any, error) {
+	store, err := e.Store()
+	if err != nil {
+		return nil, err
+	}
+	acceptor, err := e.Acceptor(store)
+	if err != nil {
+		return nil, err
+	}
+	queue, err := e.Queue("HERMOD_INGEST_QUEUE_URL")
+	if err != nil {
+		return nil, err
+	}
+	return sqs.Handler(acceptor.Handle, queue), nil
+}

@@ -1,0 +1,27 @@
+// The token function issues access tokens.
+package main
+
+import (
+	"hermod/functions/internal/wire"
+	"hermod/pkg/api/auth"
+	"hermod/pkg/api/signicat"
+)
+
+func main() { wire.Start(build) }
+
+func build(e *wire.Env) (any, error) {
+	store, err := e.Store()
+	if err != nil {
+		return nil, err
+	}
+	box, err := e.Box()
+	if err != nil {
+		return nil, err
+	}
+	keys := e.Keys(store, box)
+	tokens := &signicat.Tokens{
+		BaseURL: e.BaseURL(),
+		Issuer:  &auth.Issuer{Keys: keys, Credentials: store, Now: e.Now, TokenID: wire.RandomID},
+	}
+	return e.HTTP(store, keys, tokens.Routes()), nil
+}

@@ -1,0 +1,287 @@
+// Package node is Hermod in one process: the API, the queues with their pollers
+// and the due ticker over one embedded database. What it runs is the very code
+// that the functions on AWS run.
+package node
+
+import (
+	"context"
+	cryptorand "crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/auth"
+	"hermod/pkg/api/signicat"
+	"hermod/pkg/deliver"
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+	"hermod/pkg/provision"
+	"hermod/pkg/push"
+	"hermod/pkg/seal"
+	"hermod/pkg/sqlite"
+)
+
+// Options are what a Node needs.
+type Options struct {
+	// Data is the directory of the database and the key file. It is made if absent.
+	Data string
+	// Policy says where deliveries may go.
+	Policy *push.Policy
+	// Waits replace the default waits between attempts; nil keeps them.
+	Waits hermod.Schedule
+	// Pusher replaces the destinations, for tests; nil pushes for real.
+	Pusher deliver.Pusher
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// How the queues of a node behave. They are those of the deployed template.
+const (
+	maxReceives       = 10
+	ingestMaxReceives = 5
+	visibility        = 3 * time.Minute
+	deliverWorkers    = 512
+	ingestWorkers     = 8
+	ingestBatch       = 10
+	dueEvery          = time.Minute
+	purgeEvery        = time.Hour
+)
+
+// A Node is an open Hermod. Open it, Run it, Close it.
+type Node struct {
+	o        Options
+	db       *sqlite.DB
+	store    store
+	ids      *hermod.IDs
+	keys     *auth.Keys
+	ingest   *sqlite.Queue
+	delivery *sqlite.Queue
+	acceptor *ingest.Acceptor
+	pushers  *push.Pushers
+	server   *api.Server
+	// FirstStart says that this start created the local owners and clients.
+	FirstStart bool
+}
+
+// store is the database with the secrets sealed before it: of two methods of one
+// name Go takes the one that is less deep.
+type store struct {
+	*seal.Store
+	plain
+}
+
+type plain struct{ *sqlite.DB }
+
+// Open opens the database, makes what a first start needs, and wires the parts.
+func Open(ctx context.Context, o Options) (n *Node, err error) {
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
+	}
+	ids := hermod.NewIDs(o.Now, randomBytes)
+	db, err := sqlite.Open(ctx, filepath.Join(o.Data, "hermod.db"), sqlite.Options{IDs: ids, Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	local, err := seal.NewLocalKeys(filepath.Join(o.Data, "hermod.key"), randomBytes)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key file: %w", err)
+	}
+	box := seal.NewBox(local, randomBytes, o.Now)
+	n = &Node{
+		o: o, db: db, ids: ids,
+		store:    store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
+		keys:     &auth.Keys{Store: db, Sealer: box, Now: o.Now},
+		ingest:   db.Queue("ingest", sqlite.QueueOptions{MaxReceives: ingestMaxReceives, Visibility: visibility, Batch: ingestBatch}),
+		delivery: db.Queue("delivery", sqlite.QueueOptions{MaxReceives: maxReceives, Visibility: visibility}),
+		pushers:  push.New(push.Options{Policy: o.Policy, Now: o.Now}),
+	}
+	n.acceptor = ingest.New(ingest.Options{
+		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log,
+	})
+	if err := n.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	n.server = api.NewServer(api.Options{
+		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: n.keys, Credentials: db, Now: o.Now}},
+		Routes:  n.Routes(), Log: o.Log, Now: o.Now, Trace: randomID,
+	})
+	return n, nil
+}
+
+// firstStart creates the local owners and clients on a clean machine, and the key
+// that signs tokens.
+func (n *Node) firstStart(ctx context.Context) error {
+	account := provision.Local()[0].Account
+	owners, err := n.db.Owners(ctx, []string{account})
+	if err != nil {
+		return fmt.Errorf("reading the local account: %w", err)
+	}
+	if _, ok := owners[account]; !ok {
+		n.FirstStart = true
+		for _, c := range provision.Local() {
+			if err := provision.Apply(ctx, n.db, c, n.o.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return n.keys.Ensure(ctx)
+}
+
+// Routes is the whole route table.
+func (n *Node) Routes() []api.Route {
+	cursors := api.Cursors{Keys: n.keys.CursorKeys}
+	tokens := &signicat.Tokens{Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
+	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Now: n.o.Now}
+	subscriptions := &signicat.Subscriptions{
+		Store: n.store, Targets: n.pushers, Cursors: cursors, Now: n.o.Now, Random: randomBytes,
+	}
+	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
+	var routes []api.Route
+	for _, part := range []interface{ Routes() []api.Route }{tokens, events, subscriptions, logs} {
+		routes = append(routes, part.Routes()...)
+	}
+	return routes
+}
+
+// Handler serves the API.
+func (n *Node) Handler() http.Handler { return n.server }
+
+// SendIngest puts a body into the ingest queue, as a producer on SQS does.
+func (n *Node) SendIngest(ctx context.Context, body []byte) error {
+	return n.ingest.SendBodies(ctx, [][]byte{body})
+}
+
+// IngestDeadLetters are the bodies that the ingest queue has given up.
+func (n *Node) IngestDeadLetters(ctx context.Context) ([][]byte, error) {
+	return n.ingest.DeadLetters(ctx)
+}
+
+// DeadLetters are the bodies that the delivery queue has given up.
+func (n *Node) DeadLetters(ctx context.Context) ([][]byte, error) {
+	return n.delivery.DeadLetters(ctx)
+}
+
+// Run polls the queues and wakes what is due until ctx ends; then it finishes what
+// is in hand and returns.
+func (n *Node) Run(ctx context.Context) error {
+	pusher := n.o.Pusher
+	if pusher == nil {
+		pusher = n.pushers
+	}
+	deliverer := deliver.New(deliver.Options{
+		Store: n.store, Pusher: pusher, MaxReceives: maxReceives, Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
+		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: n.o.Waits}},
+	})
+	waker := &deliver.Waker{Index: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make(chan error, 2)
+	var wg sync.WaitGroup
+	run := func(queue *sqlite.Queue, h hermod.Handler, workers int) {
+		wg.Go(func() {
+			defer stop() // one poller that ends ends the node
+			errs <- queue.Run(ctx, h, workers)
+		})
+	}
+	run(n.ingest, n.acceptor.Handle, ingestWorkers)
+	run(n.delivery, deliverer.Handle, deliverWorkers)
+	wg.Go(func() {
+		every(ctx, dueEvery, func() { _, _ = waker.Wake(ctx) }) // it logs its errors itself
+	})
+	wg.Go(func() { every(ctx, purgeEvery, func() { n.purge(ctx) }) })
+	wg.Wait()
+	return errors.Join(<-errs, <-errs)
+}
+
+func (n *Node) purge(ctx context.Context) {
+	if err := error(nil); err != nil && ctx.Err() == nil {
+		n.o.Log.LogAttrs(ctx, slog.LevelError, "purge failed", slog.Any("error", err))
+	}
+}
+
+// every calls f at once and then after each interval, until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		f()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// How long the server waits.
+const (
+	headerTimeout   = 10 * time.Second
+	requestTimeout  = 60 * time.Second
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 20 * time.Second
+	maxHeaderBytes  = 64 << 10
+)
+
+// Serve answers requests from the listener and runs the pollers until ctx ends. It
+// then takes no more requests, finishes what is in hand, and returns.
+func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: n.server, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(n.o.Log.Handler(), slog.LevelWarn),
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 2)
+	var wg sync.WaitGroup
+	wg.Go(func() { failed <- server.Serve(listener) })
+	wg.Go(func() { failed <- n.Run(running) })
+
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(ending)
+	stop()
+	wg.Wait()
+	if errors.Is(cause, http.ErrServerClosed) {
+		cause = nil
+	}
+	return errors.Join(cause, err)
+}
+
+// Close closes the database. Run must have returned.
+func (n *Node) Close() error {
+	n.pushers.CloseIdle()
+	if err := n.db.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		return fmt.Errorf("closing the database: %w", err)
+	}
+	return nil
+}
+
+func randomBytes(p []byte) { _, _ = cryptorand.Read(p) } // it never fails: see crypto/rand.Read
+
+// randomID is 32 hex digits.
+func randomID() string {
+	var id hermod.ID
+	randomBytes(id[:])
+	return id.String()
+}
