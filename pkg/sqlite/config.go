@@ -1,0 +1,242 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"hermod/pkg/hermod"
+)
+
+// Owners reads the rows of the owners. Those that do not exist are missing.
+func (db *DB) Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error) {
+	found := make(map[string]hermod.Owner, len(ids))
+	for _, id := range ids {
+		o, generation, ok := db.owners.get(id)
+		if !ok {
+			var err error
+			if o, ok, err = db.readOwner(ctx, id); err != nil {
+				return nil, err
+			}
+			if ok {
+				db.owners.put(id, o, generation)
+			}
+		}
+		if ok {
+			found[id] = o
+		}
+	}
+	return found, nil
+}
+
+func (db *DB) readOwner(ctx context.Context, id string) (o hermod.Owner, found bool, err error) {
+	err = db.view(ctx, func(r reader) (err error) {
+		found, err = r.one([]any{&o.ID, scanText(&o.Organization), (*int64)(&o.Retention), &o.Version, scanTime(&o.CreatedAt)},
+			`SELECT id, organization, retention, version, created_at FROM owners WHERE id = ?`, id)
+		return err
+	})
+	return o, found, err
+}
+
+// CreateOwner puts an owner if absent. It fails with CodeConflict where the owner
+// exists.
+func (db *DB) CreateOwner(ctx context.Context, o hermod.Owner) error {
+	return db.update(ctx, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO owners (id, organization, retention, version, created_at) VALUES (?,?,?,?,?)
+			ON CONFLICT DO NOTHING`,
+			o.ID, textValue(o.Organization), int64(o.Retention), o.Version, timeValue(o.CreatedAt))
+		if err == nil && n == 0 {
+			return hermod.Errorf(hermod.CodeConflict, "owner %s exists", o.ID)
+		}
+		return err
+	})
+}
+
+const subscriptionColumns = `owner, id, dialect, name, active, disabled_reason, filters, tags, type, signing, schedule,
+	expires_at, created_at, updated_at, deleted_at, version, sealed`
+
+func scanSubscription(row scanner) (*hermod.Subscription, error) {
+	s := &hermod.Subscription{}
+	err := row.Scan(&s.Owner, &s.ID, (*textColumn)(&s.Dialect), scanText(&s.Name), &s.Active, scanText(&s.DisabledReason),
+		scanJSON(&s.Filters), scanJSON(&s.Tags), scanText(&s.Type), (*textColumn)(&s.Signing), scanJSON(&s.Schedule),
+		scanTime(&s.ExpiresAt), scanTime(&s.CreatedAt), scanTime(&s.UpdatedAt), scanTime(&s.DeletedAt), &s.Version, &s.Sealed)
+	return s, err
+}
+
+// subscriptionValues are the columns but for the key, in their order.
+func subscriptionValues(s *hermod.Subscription, version int64) []any {
+	return []any{
+		textValue(s.Dialect), textValue(s.Name), s.Active, textValue(s.DisabledReason),
+		listValue(s.Filters), listValue(s.Tags), textValue(s.Type), textValue(s.Signing), listValue(s.Schedule),
+		timeValue(s.ExpiresAt), timeValue(s.CreatedAt), timeValue(s.UpdatedAt), timeValue(s.DeletedAt), version, s.Sealed,
+	}
+}
+
+// cloneSubscription copies what a caller may change; stores keep no secrets in the
+// clear, in memory neither.
+func cloneSubscription(s *hermod.Subscription) *hermod.Subscription {
+	c := *s
+	c.Filters, c.Tags, c.Schedule, c.Sealed = slices.Clone(s.Filters), slices.Clone(s.Tags), slices.Clone(s.Schedule), slices.Clone(s.Sealed)
+	c.Secrets = hermod.Secrets{}
+	return &c
+}
+
+// Subscriptions reads all subscriptions of an owner, tombstones included, in the
+// order of their ids. Their secrets stay sealed.
+func (db *DB) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
+	kept, err := db.subscriptions(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	subs := make([]*hermod.Subscription, len(kept))
+	for i, s := range kept {
+		subs[i] = cloneSubscription(s)
+	}
+	return subs, nil
+}
+
+// subscriptions are the owner's as they are kept: not to be changed.
+func (db *DB) subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
+	subs, generation, ok := db.subs.get(owner)
+	if ok {
+		return subs, nil
+	}
+	err := db.view(ctx, func(r reader) error {
+		return r.each(func(row scanner) error {
+			s, err := scanSubscription(row)
+			subs = append(subs, s)
+			return err
+		}, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE owner = ? ORDER BY id`, owner)
+	})
+	if err != nil {
+		return nil, err
+	}
+	db.subs.put(owner, subs, generation)
+	return subs, nil
+}
+
+// SubscriptionsByRef reads subscriptions, tombstones included. Those that do not
+// exist are missing.
+func (db *DB) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
+	found := make(map[hermod.Ref]*hermod.Subscription, len(refs))
+	for _, ref := range refs {
+		subs, err := db.subscriptions(ctx, ref.Owner)
+		if err != nil {
+			return nil, err
+		}
+		i, ok := slices.BinarySearchFunc(subs, ref.ID, func(s *hermod.Subscription, id string) int {
+			return cmp.Compare(s.ID, id)
+		})
+		if ok {
+			found[ref] = cloneSubscription(subs[i])
+		}
+	}
+	return found, nil
+}
+
+// Subscription reads one row, tombstones included. It fails with CodeNotFound.
+func (db *DB) Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error) {
+	found, err := db.SubscriptionsByRef(ctx, []hermod.Ref{ref})
+	if err != nil {
+		return nil, err
+	}
+	if s := found[ref]; s != nil {
+		return s, nil
+	}
+	return nil, hermod.Errorf(hermod.CodeNotFound, "no subscription has this id")
+}
+
+// CreateSubscription puts s as version 1 and bumps its owner's version. It fails
+// with CodeConflict where the id is taken and with CodeNotFound where the owner
+// does not exist.
+func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) error {
+	err := db.update(ctx, func(t *tx) error {
+		found, err := t.one([]any{new(int)}, `SELECT 1 FROM owners WHERE id = ?`, s.Owner)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return hermod.Errorf(hermod.CodeNotFound, "no owner %s", s.Owner)
+		}
+		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+			ON CONFLICT DO NOTHING`, append([]any{s.Owner, s.ID}, subscriptionValues(s, 1)...)...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return hermod.Errorf(hermod.CodeConflict, "subscription %s exists", s.ID)
+		}
+		return db.bumpOwner(t, s.Owner)
+	})
+	if err == nil {
+		s.Version = 1
+	}
+	return err
+}
+
+// UpdateSubscription replaces the row whose version is s.Version, and bumps the
+// version of the row, of s and of the row's owner. It fails with
+// CodePreconditionFailed where the row has another version or is gone.
+func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) error {
+	err := db.update(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE subscriptions SET (dialect, name, active, disabled_reason, filters, tags, type, signing,
+			schedule, expires_at, created_at, updated_at, deleted_at, version, sealed) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+			WHERE owner = ? AND id = ? AND version = ?`,
+			append(subscriptionValues(s, s.Version+1), s.Owner, s.ID, s.Version)...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return hermod.Errorf(hermod.CodePreconditionFailed, "subscription %s has changed", s.ID)
+		}
+		return db.bumpOwner(t, s.Owner)
+	})
+	if err == nil {
+		s.Version++
+	}
+	return err
+}
+
+func (db *DB) bumpOwner(t *tx, owner string) error {
+	t.onCommit(func() {
+		db.subs.forget(owner)
+		db.owners.forget(owner)
+	})
+	_, err := t.exec(`UPDATE owners SET version = version + 1 WHERE id = ?`, owner)
+	return err
+}
+
+// RegisterTypes makes the types known as types of the account's events.
+func (db *DB) RegisterTypes(ctx context.Context, account string, types []string) error {
+	var unknown []string
+	for _, typ := range types {
+		if _, _, ok := db.types.get(typeKey{account, typ}); !ok {
+			unknown = append(unknown, typ)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return db.update(ctx, func(t *tx) error {
+		for _, typ := range unknown {
+			if _, err := t.exec(`INSERT INTO types (account, type) VALUES (?,?) ON CONFLICT DO NOTHING`, account, typ); err != nil {
+				return err
+			}
+			t.onCommit(func() { db.types.set(typeKey{account, typ}, struct{}{}) })
+		}
+		return nil
+	})
+}
+
+// Types are the types known of the account's events, sorted.
+func (db *DB) Types(ctx context.Context, account string) (types []string, err error) {
+	err = db.view(ctx, func(r reader) error {
+		return r.each(func(row scanner) error {
+			var typ string
+			err := row.Scan(&typ)
+			types = append(types, typ)
+			return err
+		}, `SELECT type FROM types WHERE account = ? ORDER BY type`, account)
+	})
+	return types, err
+}

@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+
+	"hermod/pkg/hermod"
+)
+
+// afterAll is greater than every id.
+var afterAll = bytes.Repeat([]byte{0xff}, len(hermod.ID{})+1)
+
+// Events is a page of the event log.
+func (db *DB) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error) {
+	var page []*hermod.Event
+	err := db.snapshot(ctx, func(r reader) error {
+		keys, err := db.eventKeys(r, q)
+		if err != nil {
+			return err
+		}
+		found := make(map[hermod.EventKey]*hermod.Event, len(keys))
+		if err := db.eventsByKey(r, keys, found); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if e := found[k]; e != nil {
+				page = append(page, e)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// eventKeys finds the keys of a page. An owner is an account or an organization,
+// and its ids are no one's else, so both are looked for and merged.
+func (db *DB) eventKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
+	own, err := db.accountKeys(r, q)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := db.organizationKeys(r, q)
+	if err != nil {
+		return nil, err
+	}
+	return mergeKeys(q, append(own, shared...)), nil
+}
+
+// mergeKeys orders keys as the query asks and cuts the page.
+func mergeKeys(q hermod.EventQuery, keys []hermod.EventKey) []hermod.EventKey {
+	slices.SortFunc(keys, func(a, b hermod.EventKey) int {
+		if q.Ascending {
+			return a.ID.Compare(b.ID)
+		}
+		return b.ID.Compare(a.ID)
+	})
+	keys = slices.Compact(keys)
+	return keys[:min(len(keys), q.Limit)]
+}
+
+// accountKeys are the first keys of the account's own events.
+func (db *DB) accountKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
+	sender, name, typed := strings.Cut(string(q.Pattern), ":")
+	if !typed {
+		return db.selectKeys(r, q, "account = ?", q.Owner)
+	}
+	if name != "*" {
+		return db.selectKeys(r, q, "account = ? AND type = ?", q.Owner, string(q.Pattern))
+	}
+	// The sender's types one after another: each is in the order of ids within the
+	// index, together they are not.
+	var keys []hermod.EventKey
+	typ := sender + ":"
+	for {
+		// "sender;" is the first text after all that starts with "sender:".
+		found, err := r.one([]any{&typ}, `SELECT type FROM events WHERE account = ? AND type > ? AND type < ?
+			ORDER BY type LIMIT 1`, q.Owner, typ, sender+";")
+		if err != nil || !found {
+			return keys, err
+		}
+		more, err := db.selectKeys(r, q, "account = ? AND type = ?", q.Owner, typ)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, more...)
+	}
+}
+
+// organizationKeys are the first keys of the events that name the organization.
+func (db *DB) organizationKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
+	sender, name, typed := strings.Cut(string(q.Pattern), ":")
+	switch {
+	case !typed:
+		return db.selectKeys(r, q, "organization = ?", q.Owner)
+	case name != "*":
+		return db.selectKeys(r, q, "organization = ? AND type = ?", q.Owner, string(q.Pattern))
+	default:
+		return db.selectKeys(r, q, "organization = ? AND type > ? AND type < ?", q.Owner, sender+":", sender+";")
+	}
+}
+
+func (db *DB) selectKeys(r reader, q hermod.EventQuery, where string, args ...any) ([]hermod.EventKey, error) {
+	order := " ORDER BY id DESC LIMIT ?"
+	if q.Ascending {
+		order = " ORDER BY id ASC LIMIT ?"
+	}
+	below := afterAll
+	if !q.Below.IsZero() {
+		below = q.Below[:]
+	}
+	var keys []hermod.EventKey
+	err := r.each(func(row scanner) error {
+		var k hermod.EventKey
+		err := row.Scan(&k.Account, scanID(&k.ID))
+		keys = append(keys, k)
+		return err
+	}, `SELECT account, id FROM events WHERE `+where+` AND id > ? AND id < ?
+	    AND (retain_until IS NULL OR retain_until > ?)`+order,
+		append(args, q.Above[:], below, timeValue(db.now()), q.Limit)...)
+	return keys, err
+}

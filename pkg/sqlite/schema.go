@@ -1,0 +1,146 @@
+package sqlite
+
+// schemaVersion is kept in the file's user_version. A file of another version is
+// refused.
+const schemaVersion = 1
+
+// schema makes the tables. Ids are BLOBs of 16 bytes. Times are what timeValue
+// makes. Events and attempts are rowid tables: their rows are too long to sit in
+// the inner pages of a tree, where WITHOUT ROWID would put them.
+const schema = `
+CREATE TABLE owners (
+	id           TEXT PRIMARY KEY,
+	organization TEXT,
+	retention    INTEGER NOT NULL,
+	version      INTEGER NOT NULL,
+	created_at   INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE subscriptions (
+	owner           TEXT NOT NULL,
+	id              TEXT NOT NULL,
+	dialect         TEXT,
+	name            TEXT,
+	active          INTEGER NOT NULL,
+	disabled_reason TEXT,
+	filters         TEXT,
+	tags            TEXT,
+	type            TEXT,
+	signing         TEXT,
+	schedule        TEXT,
+	expires_at      INTEGER,
+	created_at      INTEGER,
+	updated_at      INTEGER,
+	deleted_at      INTEGER,
+	version         INTEGER NOT NULL,
+	sealed          BLOB,
+	PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+
+CREATE TABLE types (
+	account TEXT NOT NULL,
+	type    TEXT NOT NULL,
+	PRIMARY KEY (account, type)
+) WITHOUT ROWID;
+
+CREATE TABLE credentials (
+	id           TEXT PRIMARY KEY,
+	secret_hash  BLOB,
+	account      TEXT,
+	organization TEXT,
+	scopes       TEXT,
+	created_at   INTEGER,
+	revoked_at   INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE signing_keys (
+	id         TEXT PRIMARY KEY,
+	public     BLOB,
+	sealed     BLOB,
+	created_at INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE claims (
+	owner      TEXT NOT NULL,
+	key        TEXT NOT NULL,
+	hash       BLOB,
+	event      BLOB NOT NULL,
+	expires_at INTEGER,
+	PRIMARY KEY (owner, key)
+) WITHOUT ROWID;
+
+CREATE TABLE events (
+	account      TEXT NOT NULL,
+	id           BLOB NOT NULL,
+	type         TEXT NOT NULL,
+	organization TEXT,
+	timestamp    INTEGER,
+	expires_at   INTEGER,
+	tags         TEXT,
+	context      TEXT,
+	matches      TEXT,
+	retain_until INTEGER,
+	data         BLOB,
+	PRIMARY KEY (account, id)
+);
+CREATE INDEX events_by_type ON events (account, type, id);
+CREATE INDEX events_by_organization ON events (organization, id, type)
+	WHERE organization IS NOT NULL;
+
+CREATE TABLE attempts (
+	subscription      TEXT NOT NULL,
+	event             BLOB NOT NULL,
+	run               INTEGER NOT NULL,
+	number            INTEGER NOT NULL,
+	owner             TEXT,
+	account           TEXT,
+	trigger           TEXT,
+	until             INTEGER,
+	at                INTEGER,
+	duration          INTEGER NOT NULL,
+	state             TEXT NOT NULL,
+	reason            TEXT,
+	status_code       INTEGER NOT NULL,
+	error_class       TEXT,
+	error_message     TEXT,
+	response          TEXT,
+	target            TEXT,
+	next_at           INTEGER,
+	carrier           TEXT,
+	subscription_type TEXT,
+	subscription_name TEXT,
+	retain_until      INTEGER,
+	due_at            INTEGER,
+	PRIMARY KEY (subscription, event, run, number)
+);
+CREATE INDEX attempts_failed ON attempts (subscription, event, run, number)
+	WHERE state <> 'succeeded';
+CREATE INDEX attempts_due ON attempts (due_at) WHERE due_at IS NOT NULL;
+
+-- hidden_until: NULL while a worker of this process has the message in hand, 0
+-- when it is ready, else the time until which it is hidden. What is handed over
+-- at once is in neither index: it costs one insert and one delete.
+CREATE TABLE messages (
+	queue        TEXT NOT NULL,
+	id           BLOB NOT NULL,
+	grp          TEXT NOT NULL,
+	body         BLOB NOT NULL,
+	sent_at      INTEGER NOT NULL,
+	receives     INTEGER NOT NULL,
+	redriven     INTEGER NOT NULL,
+	hidden_until INTEGER,
+	PRIMARY KEY (queue, id)
+) WITHOUT ROWID;
+CREATE INDEX messages_ready ON messages (queue, grp, id) WHERE hidden_until = 0;
+CREATE INDEX messages_hidden ON messages (queue, hidden_until) WHERE hidden_until > 0;
+
+CREATE TABLE dead_letters (
+	queue   TEXT NOT NULL,
+	id      BLOB NOT NULL,
+	grp     TEXT NOT NULL,
+	body    BLOB NOT NULL,
+	sent_at INTEGER NOT NULL,
+	dead_at INTEGER NOT NULL,
+	PRIMARY KEY (queue, id)
+) WITHOUT ROWID;
+`
