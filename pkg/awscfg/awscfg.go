@@ -78,15 +78,14 @@ func Load(getenv func(string) string, service Service) (aws.Config, error) {
 	return cfg, nil
 }
 
-// NewRetryer makes the SDK's standard retryer with the bounds above, and more
-// errors to retry where a service has its own.
-func NewRetryer(more ...retry.IsErrorRetryable) aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
+// NewRetryer makes the SDK's standard retryer with the bounds above, changed by
+// the options.
+func NewRetryer(options ...func(*retry.StandardOptions)) aws.Retryer {
+	bounded := func(o *retry.StandardOptions) {
 		o.MaxAttempts = MaxAttempts
 		o.MaxBackoff = MaxBackoff
-		// The defaults first: they stop at a cancelled context.
-		o.Retryables = append(o.Retryables[:len(o.Retryables):len(o.Retryables)], more...)
-	})
+	}
+	return retry.NewStandard(append([]func(*retry.StandardOptions){bounded}, options...)...)
 }
 
 func httpClient() aws.HTTPClient {

@@ -124,18 +124,12 @@ func (s *Store) ClearDue(ctx context.Context, k hermod.AttemptKey) error {
 func attemptRow(a *hermod.Attempt) item {
 	row := attemptKey(a.AttemptKey).item()
 	row.text("o", a.Owner)
-	if a.Account != a.Owner {
-		row.text("a", a.Account)
-	}
-	if a.Trigger != hermod.TriggerMatch {
-		row.text("tr", string(a.Trigger))
-	}
+	row.textUnless(a.Owner, "a", a.Account)
+	row.textUnless(string(hermod.TriggerMatch), "tr", string(a.Trigger))
 	row.time("u", a.Until)
 	row.time("at", a.At)
 	row.number("d", int64(a.Duration))
-	if a.State != hermod.Succeeded {
-		row.text("st", string(a.State))
-	}
+	row.textUnless(string(hermod.Succeeded), "st", string(a.State))
 	row.text("rs", string(a.Reason))
 	row.number("sc", int64(a.StatusCode))
 	row.text("ec", a.ErrorClass)
@@ -146,7 +140,7 @@ func attemptRow(a *hermod.Attempt) item {
 	row.text("ca", a.Carrier)
 	row.text("ty", a.SubscriptionType)
 	row.text("nm", a.SubscriptionName)
-	row.setTTL(a.RetainUntil)
+	row.retain(a.RetainUntil)
 
 	bySubscription := sharded(a.SubscriptionID, shard(a.EventID))
 	if !a.Success() {
@@ -172,12 +166,12 @@ func attemptOf(row item) (*hermod.Attempt, error) {
 	a := &hermod.Attempt{
 		AttemptKey:       k,
 		Owner:            r.str("o"),
-		Account:          r.strOr("a", r.str("o")),
-		Trigger:          hermod.Trigger(r.strOr("tr", string(hermod.TriggerMatch))),
+		Account:          r.textOr(r.str("o"), "a"),
+		Trigger:          hermod.Trigger(r.textOr(string(hermod.TriggerMatch), "tr")),
 		Until:            r.at("u"),
 		At:               r.at("at"),
 		Duration:         time.Duration(r.int("d")),
-		State:            hermod.State(r.strOr("st", string(hermod.Succeeded))),
+		State:            hermod.State(r.textOr(string(hermod.Succeeded), "st")),
 		Reason:           hermod.Reason(r.str("rs")),
 		StatusCode:       int(r.int("sc")),
 		ErrorClass:       r.str("ec"),

@@ -245,7 +245,7 @@ func claimRow(c hermod.Claim) item {
 	row.binary("h", c.Hash)
 	row.text("e", c.EventID.String())
 	row.time("x", c.ExpiresAt)
-	row.setTTL(c.ExpiresAt)
+	row.retain(c.ExpiresAt)
 	return row
 }
 

@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"hermod/pkg/awscfg"
+	"hermod/pkg/hermod"
 )
 
 // Tables names the three tables.
@@ -33,18 +35,35 @@ type Store struct {
 	now     func() time.Time
 	random  func([]byte)
 	retryer aws.Retryer
+	// patient is the retryer of transactions.
+	patient aws.Retryer
 }
 
 // New makes a Store. The clock decides which rows are past their time to live, the
 // source of random bytes marks each put so that it is known again (see mark).
 func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte)) *Store {
-	retryer := awscfg.NewRetryer(retry.IsErrorRetryableFunc(conflicting))
+	retryer := awscfg.NewRetryer()
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
-	return &Store{db: db, tables: tables, now: now, random: random, retryer: retryer}
+	return &Store{
+		db: db, tables: tables, now: now, random: random,
+		retryer: retryer, patient: awscfg.NewRetryer(retryConflicts),
+	}
 }
 
-// conflicting tells the retryer that a transaction that met another one on the
-// same row is worth another try. DynamoDB cancels both rather than queue them.
+// retryConflicts makes a retryer for transactions. Those that meet on an owner's
+// row are cancelled rather than queued, so with many writers each needs several
+// tries. The SDK's budget of retries is for a failing service and would cut them
+// short.
+func retryConflicts(o *retry.StandardOptions) {
+	o.MaxAttempts = maxTransactionTries
+	o.RateLimiter = ratelimit.None
+	o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(conflicting)}, retry.DefaultRetryables...)
+}
+
+const maxTransactionTries = 12
+
+// conflicting tells whether a transaction that was cancelled met another one, or
+// throttling, and no failed condition: then it is worth another try.
 func conflicting(err error) aws.Ternary {
 	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok {
@@ -80,10 +99,10 @@ func failedCondition(err error) int {
 }
 
 // wrap says what was being done. A transaction that kept meeting others through
-// all its retries is as temporary as throttling.
+// all its tries is as temporary as throttling.
 func wrap(doing string, err error) error {
 	if err != nil && conflicting(err) == aws.TrueTernary {
-		err = errors.Join(context.DeadlineExceeded, err)
+		err = &hermod.Error{Code: hermod.CodeUnavailable, Message: "too many changes at once; try again", Err: err}
 	}
 	return awscfg.Wrap(doing, err)
 }

@@ -114,7 +114,7 @@ func eventRow(e *hermod.Event) (item, error) {
 		}
 		row.binary("c", caused)
 	}
-	row.setTTL(e.RetainUntil)
+	row.retain(e.RetainUntil)
 	return row, nil
 }
 

@@ -63,11 +63,18 @@ func (it item) str(name string) string {
 	return ""
 }
 
-func (it item) strOr(name, fallback string) string {
-	if s := it.str(name); s != "" {
-		return s
+// textUnless sets a text, "" too, unless it is the usual one. textOr reads it.
+func (it item) textUnless(usual, name, value string) {
+	if value != usual {
+		it[name] = &types.AttributeValueMemberS{Value: value}
 	}
-	return fallback
+}
+
+func (it item) textOr(usual, name string) string {
+	if _, ok := it[name]; ok {
+		return it.str(name)
+	}
+	return usual
 }
 
 func (it item) bytes(name string) []byte {
@@ -177,25 +184,27 @@ func parseTime(s string) (time.Time, error) {
 	return time.Unix(seconds, nanos).UTC(), nil
 }
 
-// setTTL sets when DynamoDB may delete the row, in whole seconds, rounded up.
-func (it item) setTTL(t time.Time) {
-	if t.IsZero() {
-		return
+// The time to live. DynamoDB deletes by whole seconds in ttl, some time after
+// they have come; ttlNanos is the rest of the second.
+const (
+	ttl      = "ttl"
+	ttlNanos = "tn"
+)
+
+// retain sets until when the row is kept. Rounding down is right: reads go by the
+// exact time, and DynamoDB deletes late.
+func (it item) retain(until time.Time) {
+	if !until.IsZero() {
+		it.number(ttl, until.Unix())
+		it.number(ttlNanos, int64(until.Nanosecond()))
 	}
-	seconds := t.Unix()
-	if t.Nanosecond() > 0 {
-		seconds++
-	}
-	it.number(ttl, seconds)
 }
 
-// ttl is the attribute that each table's time to live goes by.
-const ttl = "ttl"
-
-// retainUntil reads the time to live.
+// retainUntil reads what retain set.
 func (r *reader) retainUntil() time.Time {
-	if seconds := r.int(ttl); seconds != 0 {
-		return time.Unix(seconds, 0).UTC()
+	seconds, nanos := r.int(ttl), r.int(ttlNanos)
+	if seconds == 0 {
+		return time.Time{}
 	}
-	return time.Time{}
+	return time.Unix(seconds, nanos).UTC()
 }

@@ -77,7 +77,7 @@ func (s *Store) writeSubscription(ctx context.Context, put *types.Put, owner str
 				":one": &types.AttributeValueMemberN{Value: "1"},
 			},
 		}},
-	}})
+	}}, func(o *dynamodb.Options) { o.Retryer = s.patient })
 	return err
 }
 
