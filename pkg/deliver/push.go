@@ -35,7 +35,8 @@ type Result struct {
 	// text, no secret, URLs without query and userinfo. "" on success.
 	Message string
 	// Response is the start of what the destination answered: valid UTF-8 of at
-	// most hermod.MaxFailedResponseKept bytes.
+	// most hermod.MaxResponseKept bytes on success, and of at most
+	// hermod.MaxFailedResponseKept otherwise.
 	Response string
 	// Target is scheme://host[:port]/path of the destination, without query and
 	// userinfo, at most 128 bytes; "" where none is known.

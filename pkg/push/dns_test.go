@@ -165,9 +165,21 @@ func TestOfSeveralAddressesOnlyTheAllowedAreDialled(t *testing.T) {
 	}
 }
 
+// The allowed address may be back at the next attempt, so the failure is not final.
+func TestAnAllowedAddressThatIsDownIsNotBlocked(t *testing.T) {
+	t.Parallel()
+	for _, list := range [][]string{{"10.0.0.1", "127.0.0.1"}, {"127.0.0.1", "10.0.0.1"}, {"fe80::1", "127.0.0.1"}} {
+		url := strings.Replace(refused(t), "127.0.0.1", "receiver.example", 1)
+		ps := newPushers(t, push.Options{Resolver: newResolver(t, func(int) []netip.Addr { return addresses(list...) })})
+		if r := ps.Push(t.Context(), webhookTo(url), payload()); r.Class != deliver.ClassConnect || r.Permanent != "" {
+			t.Errorf("%v: got %+v", list, r)
+		}
+	}
+}
+
 func TestFailuresOfDNS(t *testing.T) {
 	t.Parallel()
-	silent := rawUDP(t)
+	silent := silentResolver(t)
 	tests := map[string]struct {
 		resolver *net.Resolver
 		message  string
@@ -191,8 +203,8 @@ func TestFailuresOfDNS(t *testing.T) {
 
 func failingDial(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 
-// rawUDP is a resolver whose name server never answers.
-func rawUDP(t *testing.T) *net.Resolver {
+// silentResolver is a resolver whose name server never answers.
+func silentResolver(t *testing.T) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"code.dny.dev/ssrf"
@@ -109,14 +111,31 @@ func ParseNetworks(list string) ([]netip.Prefix, error) {
 // errBlocked marks a connection that the policy refused.
 var errBlocked = errors.New("the target policy refuses the address")
 
-// control is the net.Dialer.ControlContext that asks about the address that a
-// name resolved to, at the last moment before the connection is opened.
-func (gs guards) control(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errBlocked, err)
+// errUnreachable is a name some of whose addresses are blocked, and the others do
+// not answer.
+var errUnreachable = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("no allowed address answers")}
+
+// dial connects like d, and asks about each address that the name resolved to at
+// the last moment before the connection is opened. The error is errBlocked where
+// every address was refused: one that is allowed may answer another time.
+func (gs guards) dial(ctx context.Context, d net.Dialer, network, address string) (net.Conn, error) {
+	var someAllowed atomic.Bool
+	d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errBlocked, err)
+		}
+		if err := gs.check(to); err != nil {
+			return err
+		}
+		someAllowed.Store(true)
+		return nil
 	}
-	return gs.check(to)
+	conn, err := d.DialContext(ctx, network, address)
+	if errors.Is(err, errBlocked) && someAllowed.Load() {
+		return nil, errUnreachable
+	}
+	return conn, err
 }
 
 // urlField is where a target stands in what a subscriber writes.

@@ -70,11 +70,10 @@ func newWebhook(o Options) *webhook {
 // around it there is nothing that follows redirects, keeps cookies or reads
 // userinfo.
 func newTransport(o Options) *http.Transport {
-	dialer := func(allowed guards) *net.Dialer {
-		return &net.Dialer{Timeout: o.Timeout * dialTenths / 10, Resolver: o.Resolver, ControlContext: allowed.control}
-	}
+	dialer := net.Dialer{Timeout: o.Timeout * dialTenths / 10, Resolver: o.Resolver}
 	secure := &tlsDialer{
-		dialer:  dialer(o.Policy.secure),
+		dialer:  dialer,
+		allowed: o.Policy.secure,
 		timeout: o.Timeout * handshakeTenths / 10,
 		config: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
@@ -84,8 +83,10 @@ func newTransport(o Options) *http.Transport {
 		},
 	}
 	return &http.Transport{
-		Proxy:                  nil, // a proxy would be dialled in the target's place, and the check be of the proxy
-		DialContext:            dialer(o.Policy.plain).DialContext,
+		Proxy: nil, // a proxy would be dialled in the target's place, and the check be of the proxy
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return o.Policy.plain.dial(ctx, dialer, network, address)
+		},
 		DialTLSContext:         secure.dial,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -100,7 +101,8 @@ func newTransport(o Options) *http.Transport {
 // A tlsDialer opens TLS connections itself, where http.Transport would, so that a
 // failed handshake can be told from a failed exchange.
 type tlsDialer struct {
-	dialer  *net.Dialer
+	dialer  net.Dialer
+	allowed guards
 	timeout time.Duration // of the handshake
 	config  *tls.Config
 }
@@ -110,7 +112,7 @@ func (d *tlsDialer) dial(ctx context.Context, network, address string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	raw, err := d.dialer.DialContext(ctx, network, address)
+	raw, err := d.allowed.dial(ctx, d.dialer, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -323,11 +323,32 @@ func TestAnEndpointIsReadAnewWithEachVersion(t *testing.T) {
 	pushTo("s-1", 1, "/one", "/one")
 	pushTo("s-3", 0, "/unstored", "/unstored")
 	pushTo("s-3", 0, "/unstored2", "/unstored2")
-	for i := range 5000 { // more than are kept
-		ps.Push(t.Context(), &hermod.Subscription{Type: hermod.Webhook}, payload())
-		if i%500 == 0 {
-			pushTo(fmt.Sprint("s-", 10+i), 1, "/many", "/many")
+}
+
+// What is kept of a version is seen from outside by changing the configuration
+// without changing the version, which no store does.
+func TestTheNumberOfEndpointsKeptIsBounded(t *testing.T) {
+	t.Parallel()
+	ps := newPushers(t, push.Options{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // so that nothing is dialled
+	target := func(i int, url string) string {
+		s := webhookTo(url)
+		s.ID, s.Version = fmt.Sprint("s-", i), 1
+		return ps.Push(ended, s, payload()).Target
+	}
+	const all, bound = 6000, 4096
+	for i := range all {
+		target(i, "https://receiver.example/old")
+	}
+	forgotten := 0
+	for i := range all {
+		if target(i, "https://receiver.example/new") == "https://receiver.example/new" {
+			forgotten++
 		}
+	}
+	if forgotten < all-bound || forgotten == all {
+		t.Errorf("%d of %d were forgotten", forgotten, all)
 	}
 }
 

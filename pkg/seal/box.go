@@ -80,7 +80,7 @@ func (b *Box) Seal(ctx context.Context, owner, name string, plaintext []byte) ([
 	copy(sealed[3:], key.wrapped)
 	nonce := sealed[head:]
 	b.random(nonce)
-	return key.aead.Seal(sealed, nonce, plaintext, binding(owner, name)), nil
+	return key.aead.Seal(sealed, nonce, plaintext, binding(owner, name)), nil //nolint:gosec // the nonce is random, two lines above
 }
 
 func (b *Box) newSealKey(ctx context.Context, owner string) (*sealKey, error) {
