@@ -30,7 +30,10 @@ type Options struct {
 	// MaxReceives is how often the queue hands a message out before it moves it to
 	// the dead letters.
 	MaxReceives int
-	Now         func() time.Time
+	// QueueWait is the longest wait that stays in the queue; longer ones go by the
+	// due index. 0 is DefaultQueueWait.
+	QueueWait time.Duration
+	Now       func() time.Time
 	// Random draws from [0, 1) for jitter.
 	Random func() float64
 	Log    *slog.Logger
@@ -42,7 +45,12 @@ type Deliverer struct {
 }
 
 // New makes a Deliverer.
-func New(o Options) *Deliverer { return &Deliverer{o: o} }
+func New(o Options) *Deliverer {
+	if o.QueueWait == 0 {
+		o.QueueWait = DefaultQueueWait
+	}
+	return &Deliverer{o: o}
+}
 
 // Handle carries on the deliveries of a batch, side by side. What fails or panics
 // for one message is that message's alone.

@@ -9,11 +9,11 @@ import (
 	"hermod/pkg/hermod"
 )
 
+// DefaultQueueWait is the longest wait that stays in the queue: 15 minutes before
+// jitter. A hidden message counts as in flight, of which a queue has some 120,000.
+const DefaultQueueWait = 15*time.Minute + 15*time.Minute/10
+
 const (
-	// maxQueueWait is the longest wait that stays in the queue: 15 minutes before
-	// jitter. A hidden message counts as in flight, of which a queue has some
-	// 120,000; longer waits go by the due index.
-	maxQueueWait = 15*time.Minute + 15*time.Minute/10
 	// spareReceives are kept for crashes and throttling: a wait that would leave
 	// fewer goes by the due index, which comes back as a message with all of them.
 	spareReceives = 3
@@ -170,7 +170,7 @@ func (w *work) settle(ctx context.Context, row *hermod.Attempt, result Result, s
 		return w.end(ctx, row, hermod.ReasonEventExpired, row.ErrorMessage)
 	}
 	row.State, row.NextAt = hermod.Waiting, next
-	if wait > maxQueueWait || w.received.Receives+spareReceives >= w.MaxReceives {
+	if wait > w.QueueWait || w.received.Receives+spareReceives >= w.MaxReceives {
 		row.Carrier = hermod.CarrierDue
 		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
 	}

@@ -4,6 +4,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
@@ -36,12 +37,26 @@ type Options struct {
 	Data string
 	// Policy says where deliveries may go.
 	Policy *push.Policy
-	// Waits replace the default waits between attempts; nil keeps them.
-	Waits hermod.Schedule
+	// Timing makes the node faster, for tests; the zero value keeps to the clock of
+	// the deployed template.
+	Timing Timing
 	// Pusher replaces the destinations, for tests; nil pushes for real.
 	Pusher deliver.Pusher
 	Log    *slog.Logger
 	Now    func() time.Time
+}
+
+// Timing is how long a node waits.
+type Timing struct {
+	// Waits are the waits between attempts; nil is the default schedule.
+	Waits hermod.Schedule
+	// QueueWait is the longest wait that stays in the queue; 0 is deliver's default.
+	QueueWait time.Duration
+	// DueEvery is how often the due index is looked through; 0 is each minute.
+	DueEvery time.Duration
+	// GiveUpPause is how long a message that was given up stays hidden; 0 is
+	// hermod.GiveUpPause.
+	GiveUpPause time.Duration
 }
 
 // How the queues of a node behave. They are those of the deployed template.
@@ -52,7 +67,7 @@ const (
 	deliverWorkers    = 512
 	ingestWorkers     = 8
 	ingestBatch       = 10
-	dueEvery          = time.Minute
+	defaultDueEvery   = time.Minute
 	purgeEvery        = time.Hour
 )
 
@@ -103,11 +118,15 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 	box := seal.NewBox(local, randomBytes, o.Now)
 	n = &Node{
 		o: o, db: db, ids: ids,
-		store:    store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
-		keys:     &auth.Keys{Store: db, Sealer: box, Now: o.Now},
-		ingest:   db.Queue("ingest", sqlite.QueueOptions{MaxReceives: ingestMaxReceives, Visibility: visibility, Batch: ingestBatch}),
-		delivery: db.Queue("delivery", sqlite.QueueOptions{MaxReceives: maxReceives, Visibility: visibility}),
-		pushers:  push.New(push.Options{Policy: o.Policy, Now: o.Now}),
+		store: store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
+		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now},
+		ingest: db.Queue("ingest", sqlite.QueueOptions{
+			MaxReceives: ingestMaxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause,
+		}),
+		delivery: db.Queue("delivery", sqlite.QueueOptions{
+			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
+		}),
+		pushers: push.New(push.Options{Policy: o.Policy, Now: o.Now}),
 	}
 	n.acceptor = ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log,
@@ -184,7 +203,8 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	deliverer := deliver.New(deliver.Options{
 		Store: n.store, Pusher: pusher, MaxReceives: maxReceives, Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
-		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: n.o.Waits}},
+		Encoders:  map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: n.o.Timing.Waits}},
+		QueueWait: n.o.Timing.QueueWait,
 	})
 	waker := &deliver.Waker{Index: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
 
@@ -201,7 +221,7 @@ func (n *Node) Run(ctx context.Context) error {
 	run(n.ingest, n.acceptor.Handle, ingestWorkers)
 	run(n.delivery, deliverer.Handle, deliverWorkers)
 	wg.Go(func() {
-		every(ctx, dueEvery, func() { _, _ = waker.Wake(ctx) }) // it logs its errors itself
+		every(ctx, cmp.Or(n.o.Timing.DueEvery, defaultDueEvery), func() { _, _ = waker.Wake(ctx) }) // it logs its errors itself
 	})
 	wg.Go(func() { every(ctx, purgeEvery, func() { n.purge(ctx) }) })
 	wg.Wait()

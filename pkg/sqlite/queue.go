@@ -19,6 +19,9 @@ type QueueOptions struct {
 	Visibility time.Duration
 	// Batch bounds the messages a handler gets in one call; 0 is 1.
 	Batch int
+	// GiveUpPause is how long a message that was given up stays hidden; 0 is
+	// hermod.GiveUpPause.
+	GiveUpPause time.Duration
 	// Now is the clock; nil is the database's.
 	Now func() time.Time
 }
@@ -52,6 +55,9 @@ func (db *DB) Queue(name string, o QueueOptions) *Queue {
 	}
 	if o.Visibility == 0 {
 		o.Visibility = time.Minute
+	}
+	if o.GiveUpPause == 0 {
+		o.GiveUpPause = hermod.GiveUpPause
 	}
 	if o.Batch == 0 {
 		o.Batch = 1
@@ -182,7 +188,7 @@ func (q *Queue) settle(t *tx, id hermod.ID, receives int, o hermod.Outcome) erro
 		_, err := t.exec(`DELETE FROM messages WHERE queue = ? AND id = ?`, q.name, id[:])
 		return err
 	case hermod.GiveUp:
-		at = q.o.Now().Add(hermod.GiveUpPause)
+		at = q.o.Now().Add(q.o.GiveUpPause)
 	case hermod.Again:
 	}
 	hidden := at.UnixNano()

@@ -24,7 +24,7 @@ func (e *Env) Delivery() (deliver.Options, error) {
 	if err != nil {
 		return deliver.Options{}, err
 	}
-	waits, err := e.Waits()
+	waits, queueWait, err := e.Waits()
 	if err != nil {
 		return deliver.Options{}, err
 	}
@@ -34,7 +34,8 @@ func (e *Env) Delivery() (deliver.Options, error) {
 	}
 	return deliver.Options{
 		Store: e.Sealed(store, box), Pusher: push.New(push.Options{Policy: policy}), MaxReceives: maxReceives,
-		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: waits}},
-		Now:      e.Now, Random: rand.Float64, Log: e.Log,
+		Encoders:  map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: waits}},
+		QueueWait: queueWait,
+		Now:       e.Now, Random: rand.Float64, Log: e.Log,
 	}, nil
 }

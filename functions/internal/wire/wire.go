@@ -147,20 +147,27 @@ func (e *Env) Policy() (*push.Policy, error) {
 	return push.Emulator(networks...), nil
 }
 
-// Waits are the waits between attempts that a test asks for; nil otherwise.
-func (e *Env) Waits() (hermod.Schedule, error) {
+// Waits are the waits between attempts that a test asks for, and the longest of
+// them that stays in the queue, as in 1s,1s,2s/1500ms; none otherwise.
+func (e *Env) Waits() (waits hermod.Schedule, queueWait time.Duration, err error) {
 	if !e.emulator() || e.Get("HERMOD_TEST_RETRY_SCHEDULE") == "" {
-		return nil, nil
+		return nil, 0, nil
 	}
-	var waits hermod.Schedule
-	for text := range strings.SplitSeq(e.Get("HERMOD_TEST_RETRY_SCHEDULE"), ",") {
+	list, longest, _ := strings.Cut(e.Get("HERMOD_TEST_RETRY_SCHEDULE"), "/")
+	for text := range strings.SplitSeq(list, ",") {
 		wait, err := time.ParseDuration(strings.TrimSpace(text))
 		if err != nil {
-			return nil, fmt.Errorf("reading HERMOD_TEST_RETRY_SCHEDULE: %w", err)
+			return nil, 0, fmt.Errorf("reading HERMOD_TEST_RETRY_SCHEDULE: %w", err)
 		}
 		waits = append(waits, wait)
 	}
-	return waits, nil
+	if longest == "" {
+		return waits, 0, nil
+	}
+	if queueWait, err = time.ParseDuration(longest); err != nil {
+		return nil, 0, fmt.Errorf("reading HERMOD_TEST_RETRY_SCHEDULE: %w", err)
+	}
+	return waits, queueWait, nil
 }
 
 func (e *Env) testDuration(variable string) time.Duration {
