@@ -21,14 +21,14 @@ PARAMETERS = {
     "Stage": "emulator",
     "Architecture": os.environ["HERMOD_CLOUD_ARCHITECTURE"],
     "TestTargetCIDRs": "127.0.0.0/8",
-    "TestRetrySchedule": "1s,1s,2s",
+    "TestRetrySchedule": "1s,1s,2s/1500ms",  # as test/e2e expects; what follows the slash is the longest wait in the queue
     "TestRedriveHide": "1s",
 }
 
 
 def main():
     build, outputs_file = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    parameters_as_defaults(build / "template.yaml")
+    prepare(build / "template.yaml")
     boto3.client("s3").create_bucket(Bucket=STACK + "-build")
     subprocess.run(
         ["sam", "deploy", "--template-file", build / "template.yaml", "--stack-name", STACK, "--s3-bucket", STACK + "-build",
@@ -58,11 +58,21 @@ def main():
     print(outputs_file.read_text(), end="")
 
 
-def parameters_as_defaults(path):
-    """The emulator runs the SAM transform without the parameters' values, so a Ref inside a function becomes the default."""
+def prepare(path):
+    """Changes the built template in the two places where the emulator reads it differently from AWS."""
     template = yaml.safe_load(path.read_text())  # sam build writes the intrinsics in their long form
+
+    # It runs the SAM transform without the parameters' values, so a Ref inside a function becomes the default.
     for name, value in PARAMETERS.items():
         template["Parameters"][name]["Default"] = value
+
+    # It asks for sqs:SendMessageBatch and the like, which are no actions of IAM: sqs:SendMessage covers the batch on AWS.
+    batches = {"sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::IAM::Role":
+            for statement in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+                statement["Action"] += [action + "Batch" for action in statement["Action"] if action in batches]
+
     path.write_text(yaml.safe_dump(template, sort_keys=False))
 
 

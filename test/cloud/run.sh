@@ -27,10 +27,12 @@ if [ "$(cat .venv/hermod-requirements 2>/dev/null)" != "$wanted" ]; then
   quietly .venv/bin/pip install -r test/cloud/requirements.txt -c test/cloud/constraints.txt
   echo "$wanted" >.venv/hermod-requirements
 fi
-if ! cmp -s test/cloud/package-lock.json test/cloud/node_modules/hermod-lock.json; then
-  quietly npm ci --prefix test/cloud --no-audit --no-fund
-  cp test/cloud/package-lock.json test/cloud/node_modules/hermod-lock.json
-fi
+for folder in test/cloud test/oracle; do
+  if ! cmp -s $folder/package-lock.json $folder/node_modules/installed-lock.json; then
+    quietly npm ci --prefix $folder --no-audit --no-fund
+    cp $folder/package-lock.json $folder/node_modules/installed-lock.json
+  fi
+done
 export PATH=$root/.venv/bin:$PATH SAM_CLI_TELEMETRY=0
 
 # ---- lint and build
@@ -68,12 +70,14 @@ export HERMOD_DYNOXIDE_URL=http://127.0.0.1:$dynoxide_port HERMOD_STACK_OUTPUTS=
 started=()
 stop() {
   local status=$?
-  trap - EXIT
+  trap - EXIT INT TERM
+  python test/cloud/logs.py >"$run/functions.log" 2>/dev/null || true
   for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
   if [ $status -ne 0 ]; then
-    say "failed; the emulator's last lines (all of them: $run/ministack.log)"
-    tail -n 40 "$run/ministack.log" || true
+    say "failed; the last lines of the emulator and of the functions (all of them: test/cloud/.run/*.log)"
+    tail -n 20 "$run/ministack.log" || true
+    tail -n 40 "$run/functions.log" || true
   fi
   exit $status
 }
@@ -98,7 +102,7 @@ done
 say "sam deploy"
 quietly python test/cloud/deploy.py "$run/build" "$HERMOD_STACK_OUTPUTS"
 HERMOD_CLOUD_API=$(python -c 'import json,sys; print(json.load(open(sys.argv[1]))["ApiUrl"])' "$HERMOD_STACK_OUTPUTS")
-export HERMOD_CLOUD_API NODE_PATH=$root/test/cloud/node_modules
+export HERMOD_CLOUD_API
 
 # ---- use
 if [ $# -eq 0 ]; then
