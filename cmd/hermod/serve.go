@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
 	"time"
 
 	"hermod/pkg/node"
@@ -23,8 +26,16 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	data := f.String("data", c.env("HERMOD_DATA", ".hermod"), "directory of the database and the key file (HERMOD_DATA)")
 	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
+	profile := f.String("cpuprofile", "", "file to write a CPU profile of the whole run to")
 	if err := f.Parse(args); err != nil {
 		return err
+	}
+	if *profile != "" {
+		stop, err := startProfile(*profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	policy, err := policyOf(*targets)
 	if err != nil {
@@ -39,10 +50,9 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		return fmt.Errorf("listening (HERMOD_ADDR chooses another address): %w", err)
 	}
 	defer listener.Close() //nolint:errcheck // Serve closes it first
-	n, err := node.Open(ctx, node.Options{
-		Data: *data, Policy: policy, Now: time.Now,
-		Log: slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: logLevel})),
-	})
+	log := slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: logLevel}))
+	slog.SetDefault(log) // net/http writes what a peer sent unasked through the standard log
+	n, err := node.Open(ctx, node.Options{Data: *data, Policy: policy, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
@@ -52,6 +62,21 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		fmt.Fprintln(c.err, "hermod: listening beyond this machine with credentials everybody knows; revoke local and other before you rely on it")
 	}
 	return n.Serve(ctx, listener)
+}
+
+// startProfile writes a CPU profile until stop is called.
+func startProfile(file string) (stop func() error, err error) {
+	out, err := os.Create(filepath.Clean(file))
+	if err != nil {
+		return nil, fmt.Errorf("creating the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the profile: %w", err), out.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return out.Close()
+	}, nil
 }
 
 func policyOf(targets string) (*push.Policy, error) {

@@ -229,8 +229,12 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) purge(ctx context.Context) {
-	if err := error(nil); err != nil && ctx.Err() == nil {
-		n.o.Log.LogAttrs(ctx, slog.LevelError, "purge failed", slog.Any("error", err))
+	deleted, err := n.db.Purge(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		n.o.Log.LogAttrs(ctx, slog.LevelError, "purge failed", slog.Int("deleted", deleted), slog.Any("error", err))
+	case deleted > 0:
+		n.o.Log.LogAttrs(ctx, slog.LevelInfo, "purged", slog.Int("deleted", deleted))
 	}
 }
 

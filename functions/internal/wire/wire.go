@@ -39,6 +39,7 @@ type Env struct {
 // be built ends at once: Lambda reports it, and the alarm on errors rises.
 func Start(build func(*Env) (any, error)) {
 	e := &Env{Get: os.Getenv, Log: lambdacontext.NewLogger(), Now: time.Now}
+	slog.SetDefault(e.Log) // net/http writes what a peer sent unasked through the standard log
 	handler, err := build(e)
 	if err != nil {
 		e.Log.Error("function not started", slog.Any("error", err))

@@ -172,7 +172,8 @@ func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod
 
 func (s *Subscriptions) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	_, err := s.change(r, p, func(sub *hermod.Subscription) error {
-		sub.Active, sub.DeletedAt, sub.Secrets = false, s.Now().UTC(), hermod.Secrets{}
+		sub.Active, sub.DeletedAt = false, s.Now().UTC()
+		sub.Secrets, sub.Sealed = hermod.Secrets{}, nil // the log needs neither
 		return nil
 	})
 	if err != nil {

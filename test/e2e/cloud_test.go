@@ -1,0 +1,95 @@
+//go:build cloud
+
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	bridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"hermod/pkg/awscfg"
+	"hermod/pkg/dynamo"
+	"hermod/pkg/provision"
+	"hermod/test/e2e"
+)
+
+// outputs are those of the deployed stack.
+type outputs struct {
+	ConfigTable, EventsTable, DeliveriesTable string
+	IngestQueueURL                            string `json:"IngestQueueUrl"`
+	IngestDeadLetterQueueURL                  string `json:"IngestDeadLetterQueueUrl"`
+	DeadLetterQueueURL                        string `json:"DeadLetterQueueUrl"`
+	EventBusName                              string
+}
+
+func TestDeployedTemplate(t *testing.T) {
+	t.Parallel()
+	e2e.Run(t, deployed(t))
+}
+
+// deployed is the stack that test/cloud/run.sh deployed.
+func deployed(t *testing.T) e2e.Target {
+	t.Helper()
+	text, err := os.ReadFile(os.Getenv("HERMOD_STACK_OUTPUTS"))
+	if err != nil {
+		t.Fatalf("HERMOD_STACK_OUTPUTS names no file; run test/cloud/run.sh: %v", err)
+	}
+	var out outputs
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := awscfg.Load(os.Getenv, awscfg.DynamoDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := dynamo.New(cfg, dynamo.Tables{Config: out.ConfigTable, Events: out.EventsTable, Deliveries: out.DeliveriesTable}, time.Now, nil)
+	for _, c := range provision.Local() {
+		if err := provision.Apply(t.Context(), store, c, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
+	return e2e.Target{
+		BaseURL:  os.Getenv("HERMOD_CLOUD_API"),
+		Patience: 3 * time.Minute,
+		SendIngest: func(ctx context.Context, body []byte) error {
+			_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &out.IngestQueueURL, MessageBody: aws.String(string(body))})
+			return err
+		},
+		PutBusEvent: func(ctx context.Context, source, detailType string, detail []byte) error {
+			_, err := bus.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []bridgetypes.PutEventsRequestEntry{{
+				EventBusName: &out.EventBusName, Source: &source, DetailType: &detailType, Detail: aws.String(string(detail)),
+			}}})
+			return err
+		},
+		IngestDeadLetters: deadLetters(queues, out.IngestDeadLetterQueueURL),
+		DeadLetters:       deadLetters(queues, out.DeadLetterQueueURL),
+	}
+}
+
+// deadLetters looks through a queue without keeping what it finds: a message is
+// visible again at once.
+func deadLetters(client *sqs.Client, url string) func(context.Context) ([][]byte, error) {
+	return func(ctx context.Context) ([][]byte, error) {
+		var bodies [][]byte
+		for range 10 {
+			got, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+				QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 1,
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range got.Messages {
+				bodies = append(bodies, []byte(aws.ToString(m.Body)))
+			}
+		}
+		return bodies, nil
+	}
+}

@@ -1,0 +1,71 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"hermod/pkg/node"
+	"hermod/pkg/push"
+	"hermod/test/e2e"
+)
+
+func TestEmbeddedEngine(t *testing.T) {
+	t.Parallel()
+	e2e.Run(t, startNode(t))
+}
+
+// startNode serves a node on loopback until the test ends.
+func startNode(t *testing.T) e2e.Target {
+	t.Helper()
+	n, err := node.Open(t.Context(), node.Options{
+		Data: t.TempDir(), Policy: push.Local(), Now: time.Now, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Timing: node.Timing{
+			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+		if err := n.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return e2e.Target{
+		BaseURL:           "http://" + listener.Addr().String(),
+		SendIngest:        n.SendIngest,
+		IngestDeadLetters: n.IngestDeadLetters,
+		DeadLetters:       n.DeadLetters,
+		Patience:          30 * time.Second,
+		// The embedded engine has no bus. What a rule of one would put into the
+		// ingest queue is this envelope.
+		PutBusEvent: func(ctx context.Context, source, detailType string, detail []byte) error {
+			body, err := json.Marshal(map[string]any{
+				"version": "0", "id": fmt.Sprint(time.Now().UnixNano()), "detail-type": detailType, "source": source,
+				"account": "123456789012", "time": time.Now().UTC().Format(time.RFC3339), "region": "us-east-1",
+				"resources": []string{}, "detail": json.RawMessage(detail),
+			})
+			if err != nil {
+				return err
+			}
+			return n.SendIngest(ctx, body)
+		},
+	}
+}
