@@ -44,10 +44,12 @@ type DB struct {
 	now func() time.Time
 	log *slog.Logger
 
-	lock    *sql.DB
+	lock    *fileLock
 	pool    *sql.DB
 	writer  *writer
 	readers chan *session
+	// closed is closed by Close.
+	closed chan struct{}
 
 	owners *lru[string, hermod.Owner]
 	subs   *lru[string, []*hermod.Subscription]
@@ -79,6 +81,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		events: newLRU[hermod.EventKey](recentEvents, eventCost),
 		types:  newLRU[typeKey](knownTypes, func(struct{}) int { return 1 }),
 		queues: map[string]*Queue{},
+		closed: make(chan struct{}),
 	}
 	if err := db.open(ctx, path); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -87,7 +90,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
-	if db.lock, err = acquire(ctx, path+".lock"); err != nil {
+	if db.lock, err = lockFile(ctx, path+".lock"); err != nil {
 		return err
 	}
 	if db.pool, err = connect(path,
@@ -114,6 +117,10 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	for range readers {
 		s, err := openSession(ctx, db.pool)
 		if err != nil {
+			close(pool)
+			for s := range pool {
+				err = errors.Join(err, s.close())
+			}
 			return err
 		}
 		pool <- s
@@ -135,34 +142,6 @@ func connect(path string, pragmas ...string) (*sql.DB, error) {
 	}
 	return sql.OpenDB(connector), nil
 }
-
-// acquire takes the lock that makes this process the file's only owner: an
-// exclusive transaction, never ended, on an empty database beside it. The
-// operating system releases it when the process ends, however it ends.
-func acquire(ctx context.Context, path string) (*sql.DB, error) {
-	lock, err := connect(path)
-	if err != nil {
-		return nil, err
-	}
-	lock.SetMaxOpenConns(1)
-	conn, err := lock.Conn(ctx)
-	if err == nil {
-		_, err = conn.ExecContext(ctx, "BEGIN EXCLUSIVE")
-	}
-	if err == nil {
-		return lock, nil
-	}
-	err = errors.Join(err, lock.Close())
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqliteBusy {
-		return nil, &hermod.Error{
-			Code: hermod.CodeUnavailable, Message: "another process has the database open (" + path + " is locked)", Err: err,
-		}
-	}
-	return nil, fmt.Errorf("locking %s: %w", path, err)
-}
-
-// sqliteBusy is SQLITE_BUSY of sqlite3.h.
-const sqliteBusy = 5
 
 func migrate(t *tx) error {
 	var version int64
@@ -205,6 +184,7 @@ func (db *DB) recover(t *tx) error {
 // Close finishes the writes in hand, refuses others and closes the file. Queues
 // must have stopped running.
 func (db *DB) Close() error {
+	close(db.closed)
 	var errs []error
 	if db.writer != nil {
 		db.writer.close()
@@ -216,10 +196,11 @@ func (db *DB) Close() error {
 			errs = append(errs, s.close())
 		}
 	}
-	for _, pool := range []*sql.DB{db.pool, db.lock} {
-		if pool != nil {
-			errs = append(errs, pool.Close())
-		}
+	if db.pool != nil {
+		errs = append(errs, db.pool.Close())
+	}
+	if db.lock != nil {
+		errs = append(errs, db.lock.release())
 	}
 	return errors.Join(errs...)
 }
@@ -243,6 +224,8 @@ func (db *DB) view(ctx context.Context, fn func(reader) error) error {
 		return fn(s)
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-db.closed:
+		return errClosed
 	}
 }
 

@@ -165,7 +165,7 @@ func (r *runner) take() (int, error) {
 	batch := r.q.o.Batch
 	p, err := r.q.pick(context.Background(), pickOptions{
 		limit:     slots * batch,
-		allow:     func(group string, taken int) int { return r.allowance(group, slots-taken) },
+		allow:     func(group string, taken int) int { return r.allowance(group, slots-taken/batch) },
 		committed: func(p *picked) { r.taken(p, slots) },
 	})
 	if err != nil {
