@@ -31,6 +31,7 @@ func commands() []command {
 		{"serve", "run everything in this process", serve},
 		{"listen", "subscribe a receiver on this machine and show what arrives", listen},
 		{"send", "publish one event", send},
+		{"bench", "measure a node started for the purpose", runBench},
 		{"provision", "create an account and a client on AWS", provisionAWS},
 	}
 }

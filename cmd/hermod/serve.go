@@ -31,9 +31,9 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		return err
 	}
 	if *profile != "" {
-		stop, err := startProfile(*profile)
-		if err != nil {
-			return err
+		stop, cause := startProfile(*profile)
+		if cause != nil {
+			return cause
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
