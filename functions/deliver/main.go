@@ -2,6 +2,7 @@
 package main
 
 import (
+	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/deliver"
 	"hermod/pkg/sqs"
@@ -10,13 +11,13 @@ import (
 func main() { wire.Start(build) }
 
 func build(e *wire.Env) (any, error) {
-	options, err := e.Delivery()
+	o, err := options(e)
 	if err != nil {
 		return nil, err
 	}
-	queue, err := e.Queue("HERMOD_DELIVERY_QUEUE_URL")
+	queue, err := queues.Open(e, "HERMOD_DELIVERY_QUEUE_URL")
 	if err != nil {
 		return nil, err
 	}
-	return sqs.Handler(deliver.New(options).Handle, queue), nil
+	return sqs.Handler(deliver.New(o).Handle, queue), nil
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/deliver"
 )
@@ -16,7 +17,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	queue, err := e.Queue("HERMOD_DELIVERY_QUEUE_URL")
+	queue, err := queues.Open(e, "HERMOD_DELIVERY_QUEUE_URL")
 	if err != nil {
 		return nil, err
 	}

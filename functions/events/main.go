@@ -2,6 +2,7 @@
 package main
 
 import (
+	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api/signicat"
 )
@@ -13,7 +14,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	acceptor, err := e.Acceptor(store)
+	acceptor, err := queues.Acceptor(e, store)
 	if err != nil {
 		return nil, err
 	}

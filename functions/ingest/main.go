@@ -2,6 +2,7 @@
 package main
 
 import (
+	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/sqs"
 )
@@ -13,11 +14,11 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	acceptor, err := e.Acceptor(store)
+	acceptor, err := queues.Acceptor(e, store)
 	if err != nil {
 		return nil, err
 	}
-	queue, err := e.Queue("HERMOD_INGEST_QUEUE_URL")
+	queue, err := queues.Open(e, "HERMOD_INGEST_QUEUE_URL")
 	if err != nil {
 		return nil, err
 	}

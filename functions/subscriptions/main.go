@@ -2,10 +2,11 @@
 package main
 
 import (
+	"hermod/functions/internal/secrets"
+	"hermod/functions/internal/targets"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api"
 	"hermod/pkg/api/signicat"
-	"hermod/pkg/push"
 )
 
 func main() { wire.Start(build) }
@@ -15,17 +16,17 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	box, err := e.Box()
+	box, err := secrets.Box(e)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := e.Policy()
+	pushers, err := targets.Pushers(e)
 	if err != nil {
 		return nil, err
 	}
 	keys := e.Keys(store, nil)
 	subscriptions := &signicat.Subscriptions{
-		Store: e.Sealed(store, box), Targets: push.New(push.Options{Policy: policy}),
+		Store: secrets.Before(e, store, box), Targets: pushers,
 		Cursors: api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(), Now: e.Now, Random: wire.RandomBytes,
 	}
 	return e.HTTP(store, keys, subscriptions.Routes()), nil

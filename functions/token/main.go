@@ -2,6 +2,7 @@
 package main
 
 import (
+	"hermod/functions/internal/secrets"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
@@ -14,7 +15,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	box, err := e.Box()
+	box, err := secrets.Box(e)
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"unicode"
 
 	"code.dny.dev/ssrf"
-	"golang.org/x/net/idna"
 
 	"hermod/pkg/hermod"
 )
@@ -263,13 +263,12 @@ func normalHost(u *url.URL) (string, error) {
 		}
 		return addr.String(), nil
 	}
-	// Lookup's mapping makes what looks like a digit or a dot into one, so the
-	// tests below come after it.
-	ascii, err := hostProfile().ToASCII(strings.TrimSuffix(name, "."))
-	if err != nil {
-		return "", badURL("must have a valid host name")
+	// What looks like a digit or a dot in another script becomes one when it is
+	// mapped for lookup. A host in ASCII is what it looks like.
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", badURL("must have a host name in ASCII; an international one in its xn-- form")
 	}
-	ascii = strings.TrimSuffix(ascii, ".")
+	ascii := strings.ToLower(strings.TrimSuffix(name, "."))
 	if _, err := netip.ParseAddr(ascii); err == nil {
 		return ascii, nil
 	}
@@ -277,12 +276,6 @@ func normalHost(u *url.URL) (string, error) {
 		return "", badURL("must have a valid host name")
 	}
 	return ascii, nil
-}
-
-// hostProfile maps a host name as browsers do (UTS 46), and leaves the grammar of
-// its ASCII form to validName, which allows underscores.
-func hostProfile() *idna.Profile {
-	return idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false))
 }
 
 // validName reports whether a name is one that DNS can hold, and no notation of

@@ -86,7 +86,9 @@ func decide(ctx context.Context, h hermod.Handler, batch []hermod.Received) (out
 }
 
 func failures(records []events.SQSMessage) events.SQSEventResponse {
-	var response events.SQSEventResponse
+	// An empty list is written as [], and null is none of the forms that AWS
+	// documents for "all succeeded" (Lambda Developer Guide, partial batch responses).
+	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i := range records {
 		response.BatchItemFailures = append(response.BatchItemFailures,
 			events.SQSBatchItemFailure{ItemIdentifier: records[i].MessageId})

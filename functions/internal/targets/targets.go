@@ -1,0 +1,30 @@
+// Package targets builds what judges and reaches destinations.
+package targets
+
+import (
+	"fmt"
+
+	"hermod/functions/internal/wire"
+	"hermod/pkg/push"
+)
+
+// Pushers are the destinations under the policy of the stage.
+func Pushers(e *wire.Env) (*push.Pushers, error) {
+	policy, err := policyOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return push.New(push.Options{Policy: policy, Now: e.Now}), nil
+}
+
+// policyOf says where deliveries may go.
+func policyOf(e *wire.Env) (*push.Policy, error) {
+	if !e.Emulator() {
+		return push.Strict(), nil
+	}
+	networks, err := push.ParseNetworks(e.Get("HERMOD_TEST_TARGET_CIDRS"))
+	if err != nil {
+		return nil, fmt.Errorf("reading HERMOD_TEST_TARGET_CIDRS: %w", err)
+	}
+	return push.Emulator(networks...), nil
+}
