@@ -14,6 +14,7 @@ const (
 	stepAcknowledge step = iota // another carries the run on, or it has ended
 	stepAttempt                 // make the attempt after the last row
 	stepHide                    // not yet due
+	stepWatch                   // not yet due, and another seems to carry the run on
 	stepGiveUp                  // ended: let the queue's redrive take the message
 	stepNextRun                 // an operator moved it back: a new run
 	stepOverBudget              // the last receive the queue allows
@@ -27,13 +28,20 @@ const takeoverGrace = 3 * time.Minute
 
 // decide is the table of the design: the last row of the run (nil for none), the
 // message, and how often the queue may hand it out, say what is to be done.
-// For stepHide the time is when to look again.
+// For stepHide and stepWatch the time is when to look again.
 func decide(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, maxReceives int, now time.Time) (step, time.Time) {
 	s, at := decideByRow(last, m, r, now)
-	if (s == stepAttempt || s == stepHide) && r.Receives >= maxReceives {
-		return stepOverBudget, time.Time{}
+	if r.Receives < maxReceives {
+		return s, at
 	}
-	return s, at
+	switch s {
+	case stepAttempt, stepHide:
+		return stepOverBudget, time.Time{}
+	case stepWatch: // it is not this message's to end
+		return stepGiveUp, time.Time{}
+	default:
+		return s, at
+	}
 }
 
 func decideByRow(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, now time.Time) (step, time.Time) {
@@ -52,6 +60,10 @@ func decideByRow(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, no
 			return stepGiveUp, time.Time{}
 		case r.Redriven && last.At.Before(r.SentAt):
 			return stepNextRun, time.Time{}
+		case r.Redriven:
+			// A duplicate that was moved back too has come to this end already; or the
+			// clock has stepped back, and the message may be the only one there is.
+			return stepGiveUp, time.Time{}
 		default:
 			return stepAcknowledge, time.Time{}
 		}
@@ -63,19 +75,19 @@ func decideByRow(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, no
 }
 
 func decideWaiting(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, now time.Time) (step, time.Time) {
-	due := last.NextAt
+	due, early := last.NextAt, stepHide
 	switch {
 	case last.Carrier == r.ID || m.After == last.Number:
 	case last.Carrier == hermod.CarrierDue:
 		return stepAcknowledge, time.Time{}
 	case r.Redriven:
 		// The message that carried the row may have been the one that died.
-		due = due.Add(takeoverGrace)
+		due, early = due.Add(takeoverGrace), stepWatch
 	default:
 		return stepAcknowledge, time.Time{}
 	}
 	if now.Before(due) {
-		return stepHide, due
+		return early, due
 	}
 	return stepAttempt, time.Time{}
 }

@@ -58,7 +58,7 @@ func (d *Deliverer) Handle(ctx context.Context, batch []hermod.Received) []hermo
 	outcomes := make([]hermod.Outcome, len(batch))
 	messages := make([]*hermod.Message, len(batch))
 	for i := range batch {
-		m, err := hermod.DecodeMessage(batch[i].Body)
+		m, err := decode(batch[i].Body)
 		if err != nil {
 			d.o.Log.LogAttrs(ctx, slog.LevelError, "refused message", slog.String("message", batch[i].ID), slog.Any("error", err))
 			outcomes[i] = hermod.Outcome{Action: hermod.GiveUp}
@@ -86,6 +86,16 @@ func (d *Deliverer) Handle(ctx context.Context, batch []hermod.Received) []hermo
 	}
 	wg.Wait()
 	return outcomes
+}
+
+// decode reads a message. One that lacks an id was not made by Hermod; handled, it
+// would leave a row that belongs to nobody.
+func decode(body []byte) (hermod.Message, error) {
+	m, err := hermod.DecodeMessage(body)
+	if err == nil && (m.EventID.IsZero() || m.Account == "" || m.Owner == "" || m.SubscriptionID == "") {
+		err = hermod.Errorf(hermod.CodeInvalid, "not a delivery message: an id is missing")
+	}
+	return m, err
 }
 
 // loaded is what the messages of one batch refer to.

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -29,6 +30,8 @@ type work struct {
 	message  hermod.Message
 	received *hermod.Received
 	loaded   loaded
+	// lost says that another worker put the row of this receive's attempt.
+	lost bool
 }
 
 // carryOn reads where the run stands and does what is next.
@@ -42,7 +45,7 @@ func (w *work) carryOn(ctx context.Context) hermod.Outcome {
 		switch s {
 		case stepAcknowledge:
 			return hermod.Outcome{Action: hermod.Done}
-		case stepHide:
+		case stepHide, stepWatch:
 			return hermod.Outcome{Action: hermod.Again, At: at}
 		case stepGiveUp:
 			return hermod.Outcome{Action: hermod.GiveUp}
@@ -54,6 +57,9 @@ func (w *work) carryOn(ctx context.Context) hermod.Outcome {
 		case stepOverBudget:
 			return w.end(ctx, w.newRow(last), hermod.ReasonReceiveBudget, "Hermod could not make this attempt")
 		case stepAttempt:
+			if w.lost { // one push a receive: there is no time for two
+				return hermod.Outcome{Action: hermod.Again, At: w.Now()}
+			}
 			return w.attempt(ctx, last)
 		}
 	}
@@ -109,6 +115,9 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 		return w.later(ctx, fmt.Errorf("encoding for %s: %w", s.Dialect, err))
 	}
 	result := w.Pusher.Push(ctx, s, payload)
+	if result.Class == ClassInterrupted {
+		return w.later(ctx, errors.New("the push was interrupted"))
+	}
 	row.Duration = w.Now().Sub(row.At)
 	note(row, result)
 	return w.settle(ctx, row, result, w.schedule(s, encoder), w.until(e))
@@ -212,15 +221,19 @@ func describe(reason hermod.Reason) string {
 }
 
 // put writes the row and answers the outcome. Whoever loses the row to another
-// worker acknowledges: the winner carries the run on.
+// worker goes by the row that stands. Mostly that means to acknowledge, since the
+// winner's message carries the run on. But the winner may have had this very
+// message, which queues hand out twice at times, or have been this very put, tried
+// twice: acknowledged, it would leave a run that nothing carries on.
 func (w *work) put(ctx context.Context, row *hermod.Attempt, outcome hermod.Outcome) hermod.Outcome {
 	err := w.Store.PutAttempt(ctx, row)
 	w.logAttempt(ctx, row, err)
 	switch {
 	case err == nil:
 		return outcome
-	case hermod.CodeOf(err) == hermod.CodeConflict:
-		return hermod.Outcome{Action: hermod.Done}
+	case hermod.CodeOf(err) == hermod.CodeConflict && !w.lost:
+		w.lost = true
+		return w.carryOn(ctx)
 	default:
 		return w.later(ctx, fmt.Errorf("putting the attempt: %w", err))
 	}
