@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"testing"
@@ -49,7 +50,8 @@ func deployed(t *testing.T) e2e.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := dynamo.New(cfg, dynamo.Tables{Config: out.ConfigTable, Events: out.EventsTable, Deliveries: out.DeliveriesTable}, time.Now, nil)
+	store := dynamo.New(cfg, dynamo.Tables{Config: out.ConfigTable, Events: out.EventsTable, Deliveries: out.DeliveriesTable},
+		time.Now, func(p []byte) { _, _ = rand.Read(p) })
 	for _, c := range provision.Local() {
 		if err := provision.Apply(t.Context(), store, c, time.Now()); err != nil {
 			t.Fatal(err)
