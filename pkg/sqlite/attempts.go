@@ -48,8 +48,11 @@ func (db *DB) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
 }
 
 // Attempt reads one row. It fails with CodeNotFound.
-func (db *DB) Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error) {
-	a, err := db.attempt(ctx, "number = ?", key.RunKey, key.Number)
+func (db *DB) Attempt(ctx context.Context, key hermod.AttemptKey) (a *hermod.Attempt, err error) {
+	err = db.view(ctx, func(r reader) (err error) {
+		a, err = db.attempt(r, key)
+		return err
+	})
 	if err == nil && a == nil {
 		return nil, errNoAttempt
 	}
@@ -58,19 +61,30 @@ func (db *DB) Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attem
 
 // LastAttempt reads the row with the highest number of a run; nil where the run
 // has none.
-func (db *DB) LastAttempt(ctx context.Context, run hermod.RunKey) (*hermod.Attempt, error) {
-	return db.attempt(ctx, "number > ?", run, 0)
+//
+// Nearly always there is none, and the answer is found in the index alone.
+func (db *DB) LastAttempt(ctx context.Context, run hermod.RunKey) (a *hermod.Attempt, err error) {
+	err = db.view(ctx, func(r reader) error {
+		key := hermod.AttemptKey{RunKey: run}
+		found, err := r.one([]any{&key.Number}, `SELECT number FROM attempts WHERE subscription = ? AND event = ? AND run = ?
+			ORDER BY number DESC LIMIT 1`, run.SubscriptionID, run.EventID[:], run.Run)
+		if err == nil && found {
+			a, err = db.attempt(r, key)
+		}
+		return err
+	})
+	return a, err
 }
 
-func (db *DB) attempt(ctx context.Context, where string, run hermod.RunKey, number int) (a *hermod.Attempt, err error) {
-	err = db.view(ctx, func(r reader) error {
-		return r.each(func(row scanner) (err error) {
-			a, err = scanAttempt(row)
-			return err
-		}, `SELECT `+attemptColumns+` FROM attempts WHERE subscription = ? AND event = ? AND run = ? AND `+where+`
-		    AND (retain_until IS NULL OR retain_until > ?) ORDER BY number DESC LIMIT 1`,
-			run.SubscriptionID, run.EventID[:], run.Run, number, timeValue(db.now()))
-	})
+// attempt reads a row; nil where there is none. Rows are never changed, so one that
+// was found by another query a moment ago is the same.
+func (db *DB) attempt(r reader, key hermod.AttemptKey) (a *hermod.Attempt, err error) {
+	err = r.each(func(row scanner) (err error) {
+		a, err = scanAttempt(row)
+		return err
+	}, `SELECT `+attemptColumns+` FROM attempts WHERE subscription = ? AND event = ? AND run = ? AND number = ?
+	    AND (retain_until IS NULL OR retain_until > ?)`,
+		key.SubscriptionID, key.EventID[:], key.Run, key.Number, timeValue(db.now()))
 	return a, err
 }
 

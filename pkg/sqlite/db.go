@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -47,6 +46,7 @@ type DB struct {
 	lock    *fileLock
 	pool    *sql.DB
 	writer  *writer
+	copier  *checkpointer
 	readers chan *session
 	// closed is closed by Close.
 	closed chan struct{}
@@ -55,8 +55,6 @@ type DB struct {
 	subs   *lru[string, []*hermod.Subscription]
 	events *lru[hermod.EventKey, *hermod.Event]
 	types  *lru[typeKey, struct{}]
-
-	commits atomic.Int64
 
 	queuesMu sync.Mutex
 	queues   map[string]*Queue
@@ -99,6 +97,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 		"synchronous(FULL)",
 		"cache_size(-16384)",
 		"temp_store(MEMORY)",
+		"wal_autocheckpoint(0)",
 	); err != nil {
 		return err
 	}
@@ -106,7 +105,11 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	db.writer = startWriter(s, func(int) { db.commits.Add(1) })
+	db.writer = startWriter(s)
+	if s, err = openSession(ctx, db.pool); err != nil {
+		return err
+	}
+	db.copier = startCheckpointer(s, db.writer, db.log)
 	if err := db.update(ctx, migrate); err != nil {
 		return err
 	}
@@ -190,6 +193,9 @@ func (db *DB) Close() error {
 		db.writer.close()
 		errs = append(errs, db.writer.session.close())
 	}
+	if db.copier != nil {
+		errs = append(errs, db.copier.close())
+	}
 	if db.readers != nil {
 		for range readers {
 			s := <-db.readers
@@ -206,7 +212,7 @@ func (db *DB) Close() error {
 }
 
 // Commits counts the transactions committed since Open.
-func (db *DB) Commits() int64 { return db.commits.Load() }
+func (db *DB) Commits() int64 { return db.writer.commits.Load() }
 
 // update runs fn in the writer.
 func (db *DB) update(ctx context.Context, fn func(*tx) error) error {

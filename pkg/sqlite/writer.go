@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,6 +22,8 @@ type op struct {
 	run func(*tx) error
 	// answer is called once, after the transaction's end.
 	answer func(error)
+	// outside has it run alone and outside a transaction.
+	outside bool
 	// state says who has the op: the writer once it has started it, the caller
 	// once it has withdrawn it.
 	state atomic.Int32
@@ -37,8 +40,9 @@ const (
 // A writer owns the one connection that writes.
 type writer struct {
 	session *session
-	// afterCommit is told how many operations each commit held.
-	afterCommit func(ops int)
+	commits atomic.Int64
+	// committed is told how many operations each commit held.
+	committed func(ops int)
 
 	mu      sync.Mutex
 	pending []*op
@@ -48,8 +52,8 @@ type writer struct {
 	stopped chan struct{}
 }
 
-func startWriter(s *session, afterCommit func(int)) *writer {
-	w := &writer{session: s, afterCommit: afterCommit, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+func startWriter(s *session) *writer {
+	w := &writer{session: s, wake: make(chan struct{}, 1), stopped: make(chan struct{}), committed: func(int) {}}
 	go w.loop()
 	return w
 }
@@ -80,6 +84,15 @@ func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
 		}
 		return <-done
 	}
+}
+
+// outside has the writer run fn between two transactions.
+func (w *writer) outside(fn func(*tx) error) error {
+	done := make(chan error, 1)
+	if err := w.enqueue(&op{run: fn, outside: true, answer: func(err error) { done <- err }}); err != nil {
+		return err
+	}
+	return <-done
 }
 
 func (w *writer) enqueue(o *op) error {
@@ -130,6 +143,9 @@ func (w *writer) loop() {
 func (w *writer) take() (batch []*op, closed bool) {
 	w.mu.Lock()
 	n := min(len(w.pending), maxBatch)
+	if i := slices.IndexFunc(w.pending[:n], func(o *op) bool { return o.outside }); i >= 0 {
+		n = max(1, i) // all before it, or it alone
+	}
 	taken := w.pending[:n:n]
 	w.pending = w.pending[n:]
 	closed = w.closed
@@ -151,6 +167,12 @@ func (w *writer) take() (batch []*op, closed bool) {
 // one that fails without having written is left out, and one that fails after it
 // wrote spoils the transaction, so that each is run again alone.
 func (w *writer) commit(batch []*op) {
+	if batch[0].outside {
+		batch[0].tx = tx{session: w.session}
+		batch[0].err = runOp(batch[0])
+		w.finish(batch, nil)
+		return
+	}
 	spoiled, err := w.transact(batch)
 	switch {
 	case !spoiled:
@@ -185,7 +207,8 @@ func (w *writer) transact(batch []*op) (spoiled bool, err error) {
 	if _, err := w.session.exec("COMMIT"); err != nil {
 		return false, errors.Join(err, w.rollback(batch))
 	}
-	w.afterCommit(len(batch))
+	w.commits.Add(1)
+	w.committed(len(batch))
 	return false, nil
 }
 

@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"errors"
+	"log/slog"
+)
+
+// checkpointEvery is how many operations are committed between two checkpoints: at
+// some 4 KB each, the write-ahead log stays at a few dozen megabytes.
+const checkpointEvery = 8000
+
+// A checkpointer copies the write-ahead log into the database file. SQLite's own
+// way has the commit that fills the log copy all of it, which delays everyone who
+// waits for that commit by tens of milliseconds. Here most is copied beside the
+// commits, on a connection of its own, and the writer is asked only for what came
+// meanwhile: with nothing left to copy, the log starts over.
+type checkpointer struct {
+	session *session
+	writer  *writer
+	log     *slog.Logger
+	// due holds a token when the log should be copied; closed by close.
+	due     chan struct{}
+	stopped chan struct{}
+	ops     int // of the writer's goroutine
+}
+
+func startCheckpointer(s *session, w *writer, log *slog.Logger) *checkpointer {
+	c := &checkpointer{session: s, writer: w, log: log, due: make(chan struct{}, 1), stopped: make(chan struct{})}
+	w.committed = c.committed
+	go c.loop()
+	return c
+}
+
+// committed is called by the writer after each commit.
+func (c *checkpointer) committed(ops int) {
+	if c.ops += ops; c.ops < checkpointEvery {
+		return
+	}
+	c.ops = 0
+	select {
+	case c.due <- struct{}{}:
+	default:
+	}
+}
+
+func (c *checkpointer) loop() {
+	defer close(c.stopped)
+	for range c.due {
+		// The second pass is short, and leaves the writer next to nothing.
+		for range 2 {
+			if err := checkpoint(c.session); err != nil {
+				c.log.Error("copying the write-ahead log", "error", err)
+			}
+		}
+		rest := func(t *tx) error { return checkpoint(t.session) }
+		if err := c.writer.outside(rest); err != nil && !errors.Is(err, errClosed) {
+			c.log.Error("finishing the copy of the write-ahead log", "error", err)
+		}
+	}
+}
+
+// close stops the checkpointer. The writer must have stopped.
+func (c *checkpointer) close() error {
+	close(c.due)
+	<-c.stopped
+	return c.session.close()
+}
+
+// checkpoint copies what no reader stands in the way of, and waits for nobody.
+func checkpoint(s *session) error {
+	return s.each(func(row scanner) error {
+		var busy, frames, copied int
+		return row.Scan(&busy, &frames, &copied)
+	}, "PRAGMA wal_checkpoint(PASSIVE)")
+}
