@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"hermod/pkg/api/signicat"
@@ -31,6 +33,7 @@ func runBench(ctx context.Context, c *console, args []string) error {
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long each figure is measured")
 	f.DurationVar(&o.Warmup, "warmup", 2*time.Second, "how long each load runs before it is measured")
 	f.DurationVar(&o.HangWarmup, "hang-warmup", 20*time.Second, "how long the hanging endpoint hangs before its neighbour is measured")
+	f.DurationVar(&o.Patience, "patience", 20*time.Second, "how long nothing may come before what is missing counts as lost")
 	f.IntVar(&o.Connections, "connections", 64, "connections that publish")
 	f.IntVar(&o.Window, "window", 1024, "events on their way at most, at saturation; more than 10 times the connections")
 	f.StringVar(&o.Dir, "dir", os.TempDir(), "where the server's directory is made and removed: the disk that is measured")
@@ -43,6 +46,9 @@ func runBench(ctx context.Context, c *console, args []string) error {
 	if *quick {
 		o.Duration, o.Warmup, o.HangWarmup = 500*time.Millisecond, 100*time.Millisecond, time.Second
 	}
+	// A closed pipe or terminal must not leave the node behind.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE, syscall.SIGHUP)
+	defer stop()
 	report, failed := bench.Run(ctx, o)
 	if *file != "" && report != nil {
 		if err := writeJSON(*file, report); err != nil {

@@ -53,6 +53,9 @@ type Options struct {
 	// one is measured. At twice the server's push timeout it holds as many workers
 	// as it ever will.
 	HangWarmup time.Duration
+	// Patience is how long nothing may come, once all is published, before what is
+	// missing counts as lost. It should exceed the first retry's wait.
+	Patience time.Duration
 	// Connections is the number of connections that publish.
 	Connections int
 	// Window is how many events may be on their way at a time when the load is not

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -167,29 +166,24 @@ func (l *ledger) progress() (accepted, first int) {
 	return l.accepted, l.first
 }
 
-// How long the end of a load waits for what is missing, and how often it looks.
-// The wait is longer than the first two retries of the default schedule's first
-// wait, 5 s: what a push lost to a fault is not yet lost to the subscriber.
-const (
-	drainTimeout = 20 * time.Second
-	drainLook    = 10 * time.Millisecond
-)
+// drainLook is how often the end of a load looks for what is missing.
+const drainLook = 10 * time.Millisecond
 
-// drain waits until nothing is missing, or nothing has come for drainTimeout. It
-// answers how many deliveries are lost.
-func (l *ledger) drain(ctx context.Context) (lost int, err error) {
+// drain waits until nothing is missing, or nothing has come for as long as
+// patience. It answers how many deliveries are lost.
+func (l *ledger) drain(ctx context.Context, patience time.Duration) (lost int, err error) {
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
 	_, seen := l.progress()
 	since := l.now()
 	for {
 		lost = l.missing()
-		if lost == 0 || l.now()-since > drainTimeout {
+		if lost == 0 || l.now()-since > patience {
 			return lost, nil
 		}
 		select {
 		case <-ctx.Done():
-			return lost, errors.Join(errors.New("interrupted"), ctx.Err())
+			return lost, ctx.Err()
 		case <-look.C:
 		}
 		if _, first := l.progress(); first != seen {

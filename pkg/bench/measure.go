@@ -71,7 +71,7 @@ func (r *rig) run(ctx context.Context, t trial) (f Figure, err error) {
 	if err != nil {
 		return f, err
 	}
-	lost, err := l.drain(ctx)
+	lost, err := l.drain(ctx, r.o.Patience)
 	if err != nil {
 		return f, err
 	}

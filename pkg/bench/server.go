@@ -39,6 +39,7 @@ func startServer(ctx context.Context, o *Options, data, profile string) (*server
 	}
 	cmd := exec.CommandContext(ctx, o.Server[0], args...) //nolint:gosec // the caller's own program
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.SysProcAttr = withParent()
 	cmd.WaitDelay = stopTimeout
 	cmd.Stderr = o.Err
 	out, err := cmd.StdoutPipe()
