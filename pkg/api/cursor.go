@@ -55,8 +55,8 @@ func (c Cursors) Read(ctx context.Context, scope []string, parameter, cursor str
 func mac(key []byte, scope []string, position string) []byte {
 	h := hmac.New(sha256.New, key)
 	for _, part := range scope {
-		fmt.Fprintf(h, "%d:%s", len(part), part)
+		h.Write(fmt.Appendf(nil, "%d:%s", len(part), part))
 	}
-	fmt.Fprintf(h, "%d:%s", len(position), position)
+	h.Write(fmt.Appendf(nil, "%d:%s", len(position), position))
 	return h.Sum(nil)[:macBytes]
 }

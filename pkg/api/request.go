@@ -2,10 +2,13 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"hermod/pkg/hermod"
@@ -24,11 +27,12 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// ReadBody reads the body, bounded by hermod.MaxRequestBytes.
+// ReadBody reads the body. The server bounds it by hermod.MaxRequestBytes; the
+// *http.MaxBytesError is passed on, and the server answers it.
 func ReadBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		if _, ok := err.(*http.MaxBytesError); ok { //nolint:errorlint // io.ReadAll does not wrap
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, err
 		}
 		return nil, &hermod.Error{Code: hermod.CodeInvalid, Message: "the body could not be read", Err: err}
@@ -49,14 +53,26 @@ func MediaType(r *http.Request) string {
 	return media
 }
 
-// Query finds a query parameter without regard to the case of its name.
+// Query finds a query parameter without regard to the case of its name; the first
+// of QueryValues, "" for none.
 func Query(r *http.Request, name string) string {
-	for key, values := range r.URL.Query() {
-		if strings.EqualFold(key, name) && len(values) > 0 {
-			return values[0]
-		}
+	if values := QueryValues(r, name); len(values) > 0 {
+		return values[0]
 	}
 	return ""
+}
+
+// QueryValues are all values of a query parameter, whatever the case of its name,
+// in an order that depends on the request alone.
+func QueryValues(r *http.Request, name string) []string {
+	query := r.URL.Query()
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(query)) {
+		if strings.EqualFold(key, name) {
+			all = append(all, query[key]...)
+		}
+	}
+	return all
 }
 
 // A BaseURL is where clients reach Hermod: configured, or told from the request.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -45,8 +47,8 @@ type Options struct {
 	Trace func() string
 }
 
-// NewServer makes a Server. It panics on a row that says of nobody who may call:
-// such a table must not start.
+// NewServer makes a Server. It panics on a row that says of nobody who may call,
+// and on two rows for one method and path: such a table must not start.
 func NewServer(o Options) *Server {
 	s := &Server{dialect: o.Dialect, log: o.Log, now: o.Now, trace: o.Trace, mux: http.NewServeMux()}
 	methods := map[string]map[string]Access{}
@@ -57,6 +59,9 @@ func NewServer(o Options) *Server {
 		if methods[r.Path] == nil {
 			methods[r.Path] = map[string]Access{}
 		}
+		if _, twice := methods[r.Path][r.Method]; twice {
+			panic(fmt.Sprintf("api: route %s %s stands twice", r.Method, r.Path))
+		}
 		methods[r.Path][r.Method] = r.Access
 	}
 	for p, m := range methods {
@@ -65,14 +70,16 @@ func NewServer(o Options) *Server {
 	return s
 }
 
-// methods serves one path: the row of the request's method, or 405.
+// methods serves one path: the row of the request's method, or 405. What can be
+// got can be asked for its head (RFC 9110, section 9.3.2); net/http leaves the body
+// out.
 func (s *Server) methods(pattern string, rows map[string]Access) http.Handler {
-	var allowed []string
-	for method := range rows {
-		allowed = append(allowed, method)
+	if get, ok := rows[http.MethodGet]; ok {
+		if _, own := rows[http.MethodHead]; !own {
+			rows[http.MethodHead] = get
+		}
 	}
-	slices.Sort(allowed)
-	allow := strings.Join(allowed, ", ")
+	allow := strings.Join(slices.Sorted(maps.Keys(rows)), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		line := lineOf(r.Context())
 		line.route = pattern
@@ -125,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l := &line{start: s.now(), trace: traceOf(r, s.trace), route: "none"}
 	rec := &recorder{ResponseWriter: w}
 	r = r.WithContext(context.WithValue(r.Context(), lineKey{}, l))
-	r.Body = http.MaxBytesReader(rec, r.Body, hermod.MaxRequestBytes)
+	r.Body = http.MaxBytesReader(w, r.Body, hermod.MaxRequestBytes)
 	defer func() {
 		if p := recover(); p != nil {
 			s.fail(rec, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
@@ -141,10 +148,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(rec, r, errNoRoute())
 		return
 	}
+	// A parameter that cannot be read must not pass for one that is absent.
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		s.fail(rec, r, hermod.Errorf(hermod.CodeInvalid, "the query cannot be read"))
+		return
+	}
 	s.mux.ServeHTTP(rec, r)
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && codeOf(err) == hermod.CodeInternal {
+		err = &hermod.Error{Code: hermod.CodeUnavailable, Message: "the request ended before its answer", Err: err}
+	}
 	l := lineOf(r.Context())
 	l.err = err
 	if rec, ok := w.(*recorder); ok && rec.status != 0 {
@@ -201,16 +216,24 @@ func (s *Server) logLine(r *http.Request, l *line, rec *recorder) {
 	}
 	level := slog.LevelInfo
 	if l.err != nil {
-		code := hermod.CodeOf(l.err)
-		if _, ok := errors.AsType[*RequestError](l.err); ok {
-			code = hermod.CodeInvalid
-		}
+		code := codeOf(l.err)
 		if code == hermod.CodeInternal {
 			level = slog.LevelError
 		}
-		attrs = append(attrs, slog.String("code", string(code)), slog.String("error", l.err.Error()))
+		attrs = append(attrs, slog.String("code", string(code)), slog.String("error", hermod.Detail(l.err)))
 	}
 	s.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// codeOf is the code of an error, those of HTTP alone included.
+func codeOf(err error) hermod.Code {
+	if _, ok := errors.AsType[*RequestError](err); ok {
+		return hermod.CodeInvalid
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return hermod.CodeTooLarge
+	}
+	return hermod.CodeOf(err)
 }
 
 // A recorder remembers the status and the size of an answer.

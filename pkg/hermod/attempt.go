@@ -85,11 +85,15 @@ func (k AttemptKey) String() string {
 	return k.SubscriptionID + "-" + k.EventID.String() + "-" + strconv.Itoa(k.Run) + "-" + strconv.Itoa(k.Number)
 }
 
-// ParseAttemptKey is the inverse of AttemptKey.String.
+// maxAttemptKey bounds the id of an attempt: far more than any subscription's id
+// needs, and within what every store takes for a key.
+const maxAttemptKey = 512
+
+// ParseAttemptKey is the inverse of AttemptKey.String. It fails with CodeNotFound.
 func ParseAttemptKey(s string) (AttemptKey, error) {
 	notFound := Errorf(CodeNotFound, "no attempt has this id")
 	rest, number, ok := cutLast(s)
-	if !ok {
+	if !ok || len(s) > maxAttemptKey {
 		return AttemptKey{}, notFound
 	}
 	rest, run, ok := cutLast(rest)
@@ -108,7 +112,7 @@ func ParseAttemptKey(s string) (AttemptKey, error) {
 	if k.Run, err = strconv.Atoi(run); err != nil {
 		return AttemptKey{}, notFound
 	}
-	if k.Number, err = strconv.Atoi(number); err != nil || k.String() != s {
+	if k.Number, err = strconv.Atoi(number); err != nil || k.Number < 1 || k.Number > MaxNumber || k.String() != s {
 		return AttemptKey{}, notFound
 	}
 	return k, nil

@@ -40,11 +40,11 @@ type FieldError struct {
 	Reason string
 }
 
-// Errorf makes an Error of the code. As with fmt.Errorf, a %w operand becomes
-// the wrapped error.
+// Errorf makes an Error of the code with a message for the caller. It wraps
+// nothing: the text of a cause would become part of the message. An Error with a
+// cause is made as a literal, with Err set.
 func Errorf(code Code, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), Err: errors.Unwrap(err)}
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // InvalidFields makes an Error of CodeInvalid that names each offending member.
@@ -60,6 +60,19 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Detail is the text of err with the causes that its Errors keep from the caller.
+// It is for logs.
+func Detail(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	for e, ok := errors.AsType[*Error](err); ok && e.Err != nil; e, ok = errors.AsType[*Error](e.Err) {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
 
 // CodeOf gives the code of the nearest Error in err's chain, CodeInternal where
 // there is none, and "" for nil.

@@ -43,7 +43,7 @@ func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 // Time is when the id was made, to the millisecond.
 func (id ID) Time() time.Time {
 	ms := binary.BigEndian.Uint64(id[:8]) >> 16
-	return time.UnixMilli(int64(ms)).UTC() //nolint:gosec // 48 bits always fit
+	return time.UnixMilli(int64(ms)).UTC()
 }
 
 // MarshalText and UnmarshalText make the native form the JSON form.
@@ -56,15 +56,25 @@ func (id *ID) UnmarshalText(text []byte) (err error) {
 }
 
 // FirstIDAt is the smallest id that can be made at t or later. It turns a bound
-// in time into a bound in ids.
+// in time into a bound in ids, which hold fractions of a millisecond too.
 func FirstIDAt(t time.Time) ID {
 	var id ID
-	ms := max(t.UnixMilli(), 0)
-	if time.UnixMilli(ms).Before(t) {
-		ms++
+	if t.UnixMilli() >= 0 {
+		id.setTick(tickOf(t))
 	}
-	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16) //nolint:gosec // not negative
 	return id
+}
+
+// tickOf counts the 4096ths of a millisecond since 1970, in the form
+// milliseconds<<12 | fraction.
+func tickOf(t time.Time) uint64 {
+	fraction := uint64(t.Nanosecond()%int(time.Millisecond)) << 12 / uint64(time.Millisecond) //nolint:gosec // not negative
+	return uint64(t.UnixMilli())<<12 | fraction                                               // t is after 1970
+}
+
+// setTick sets the first eight bytes, all but the version.
+func (id *ID) setTick(tick uint64) {
+	binary.BigEndian.PutUint64(id[:8], tick>>12<<16|tick&0xfff)
 }
 
 // IDs makes ids that rise strictly within one process, also when the clock
@@ -89,16 +99,12 @@ func (s *IDs) Next() ID {
 	var id ID
 	s.random(id[8:])
 
-	now := s.now()
-	fraction := uint64(now.Nanosecond()%int(time.Millisecond)) << 12 / uint64(time.Millisecond) //nolint:gosec // not negative
-	tick := uint64(now.UnixMilli())<<12 | fraction                                              //nolint:gosec // after 1970
-
 	s.mu.Lock()
-	tick = max(tick, s.last+1)
+	tick := max(tickOf(s.now()), s.last+1)
 	s.last = tick
 	s.mu.Unlock()
 
-	binary.BigEndian.PutUint64(id[:8], tick>>12<<16|tick&0xfff)
+	id.setTick(tick)
 	id[6] = id[6]&0x0f | 0x70 // version 7
 	id[8] = id[8]&0x3f | 0x80 // variant of RFC 9562
 	return id

@@ -1,7 +1,11 @@
+// Package ingest accepts events, whatever their producer and their transport: it
+// reads and validates them, gives them their ids, finds the subscriptions they go
+// to, keeps them and enqueues their deliveries.
 package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -16,7 +20,7 @@ import (
 const settleTime = 4 * time.Second
 
 // An Acceptor accepts events: it stamps, matches, keeps and enqueues them. All
-// producers, whatever their transport, go through Accept.
+// producers, whatever their transport, go through it.
 type Acceptor struct {
 	journal Journal
 	matcher *matcher
@@ -44,21 +48,53 @@ func New(o Options) *Acceptor {
 // the queue. It answers the events in the order of the submissions; for a
 // submission whose key was accepted before, the event of then.
 //
+// On an engine without transactions a batch that fails may leave claims on the
+// keys of its good submissions; they can be accepted again once settleTime has
+// passed, and fail with CodeUnavailable until then.
+//
 // Errors: CodeInvalid for an account or organization that does not exist,
 // CodeConflict for a key that was used with another body, CodeUnavailable where
 // trying again may help.
-func (a *Acceptor) Accept(ctx context.Context, submissions []Submission) (events []*hermod.Event, err error) {
-	start := a.now()
+func (a *Acceptor) Accept(ctx context.Context, submissions []Submission) ([]*hermod.Event, error) {
 	b := batch{ids: a.ids, now: a.now, submissions: submissions}
-	defer func() { a.logBatch(ctx, &b, start, err) }()
-
-	if err := b.prepare(ctx, a.matcher, start); err != nil {
+	if err := a.run(ctx, &b); err != nil {
 		return nil, err
 	}
-	if err := a.journal.Write(ctx, b.write); err != nil {
-		return nil, fmt.Errorf("accepting %d events: %w", len(submissions), err)
-	}
 	return b.events, nil
+}
+
+// acceptApart accepts what it can of the submissions, in one write. It answers, for
+// each, why it was refused; nil where it was accepted. What it returns as err
+// concerns all of them.
+func (a *Acceptor) acceptApart(ctx context.Context, submissions []Submission) (refused []error, err error) {
+	b := batch{ids: a.ids, now: a.now, submissions: submissions, apart: true}
+	if err := a.run(ctx, &b); err != nil {
+		return nil, err
+	}
+	return b.refused, nil
+}
+
+func (a *Acceptor) run(ctx context.Context, b *batch) (err error) {
+	start := a.now()
+	defer func() { a.logBatch(ctx, b, start, err) }()
+	if err := b.prepare(ctx, a.matcher, start); err != nil {
+		return inTime(err)
+	}
+	if err := a.journal.Write(ctx, b.write); err != nil {
+		return inTime(fmt.Errorf("accepting %d events: %w", len(b.submissions), err))
+	}
+	return nil
+}
+
+// inTime gives a failure for want of time the code that says so.
+func inTime(err error) error {
+	if hermod.CodeOf(err) != hermod.CodeInternal {
+		return err
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &hermod.Error{Code: hermod.CodeUnavailable, Message: "the events could not be kept in time; try again", Err: err}
+	}
+	return err
 }
 
 func (a *Acceptor) logBatch(ctx context.Context, b *batch, start time.Time, err error) {
@@ -66,14 +102,16 @@ func (a *Acceptor) logBatch(ctx context.Context, b *batch, start time.Time, err 
 		slog.Int("events", len(b.submissions)),
 		slog.Int("deliveries", b.sent),
 		slog.Int("repeated", b.repeated),
+		slog.Int("refused", b.refusals()),
 		slog.Duration("duration", a.now().Sub(start)),
 	}
-	level := slog.LevelInfo
+	level, message := slog.LevelInfo, "accepted batch"
 	if err != nil {
-		attrs = append(attrs, slog.String("code", string(hermod.CodeOf(err))), slog.Any("error", err))
+		message = "batch not accepted"
+		attrs = append(attrs, slog.String("code", string(hermod.CodeOf(err))), slog.String("error", hermod.Detail(err)))
 		if hermod.CodeOf(err) == hermod.CodeInternal {
 			level = slog.LevelError
 		}
 	}
-	a.log.LogAttrs(ctx, level, "accepted batch", attrs...)
+	a.log.LogAttrs(ctx, level, message, attrs...)
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,11 +11,14 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// A batch is one call of Accept.
+// A batch is one call of Accept or of acceptApart.
 type batch struct {
 	ids         *hermod.IDs
 	now         func() time.Time
 	submissions []Submission
+	// apart keeps what is wrong with one submission to that submission; otherwise it
+	// fails the batch.
+	apart bool
 
 	// What prepare found, by submission.
 	matches   [][]hermod.Ref
@@ -22,11 +26,35 @@ type batch struct {
 	// first is the first submission with the same key; a submission's own index
 	// where its key, or that it has none, makes it the only one.
 	first []int
+	// unfit says why a submission cannot be accepted whatever is stored.
+	unfit []error
 
 	// What write did; it starts afresh each time it is run.
-	events   []*hermod.Event
+	events []*hermod.Event
+	// refused is unfit, and what write found besides.
+	refused  []error
 	sent     int
 	repeated int
+}
+
+// refuse leaves a submission out for the reason given, or fails the batch with it.
+func (b *batch) refuse(reasons []error, i int, reason error) error {
+	if !b.apart {
+		return reason
+	}
+	reasons[i] = reason
+	return nil
+}
+
+// refusals counts the submissions that were left out.
+func (b *batch) refusals() int {
+	n := 0
+	for _, reason := range b.refused {
+		if reason != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // prepare does what needs no transaction: owners, matching, types, keys that
@@ -36,22 +64,23 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	b.unfit = make([]error, len(b.submissions))
 	if err := b.checkOwners(owned.rows); err != nil {
 		return err
 	}
 	if err := b.foldKeys(); err != nil {
 		return err
 	}
+	types := map[string][]string{}
 	for i := range b.submissions {
 		e := &b.submissions[i].Event
 		b.matches = append(b.matches, owned.match(e, now))
-		retention := owned.rows[e.AccountID].Retention
-		if retention == 0 {
-			retention = hermod.DefaultRetention
+		b.retention = append(b.retention, cmp.Or(owned.rows[e.AccountID].Retention, hermod.DefaultRetention))
+		if b.unfit[i] == nil {
+			types[e.AccountID] = append(types[e.AccountID], e.Type())
 		}
-		b.retention = append(b.retention, retention)
 	}
-	return m.register(ctx, &owned, b.submissions)
+	return m.register(ctx, &owned, types)
 }
 
 // owners are the owners the batch concerns, each once.
@@ -67,26 +96,17 @@ func (b *batch) owners() []string {
 	return owners
 }
 
-func (b *batch) checkOwners(rows map[string]hermod.Owner) error {
-	var fields []hermod.FieldError
-	check := func(i int, member, owner string) {
-		if _, ok := rows[owner]; !ok {
-			name := member
-			if len(b.submissions) > 1 {
-				name = fmt.Sprintf("events[%d].%s", i, member)
-			}
-			fields = append(fields, hermod.FieldError{Name: name, Reason: "names nobody known here"})
-		}
-	}
+func (b *batch) checkOwners(known map[string]hermod.Owner) error {
+	var all []hermod.FieldError
 	for i := range b.submissions {
-		e := &b.submissions[i].Event
-		check(i, "accountId", e.AccountID)
-		if e.OrganizationID != "" {
-			check(i, "organizationId", e.OrganizationID)
+		fields := b.submissions[i].unknownOwners(known)
+		all = append(all, fields...)
+		if len(fields) > 0 {
+			b.unfit[i] = hermod.InvalidFields(fields...)
 		}
 	}
-	if len(fields) > 0 {
-		return hermod.InvalidFields(fields...)
+	if len(all) > 0 && !b.apart {
+		return hermod.InvalidFields(all...)
 	}
 	return nil
 }
@@ -99,19 +119,21 @@ func (b *batch) foldKeys() error {
 	for i := range b.submissions {
 		s := &b.submissions[i]
 		b.first[i] = i
-		if s.Key == "" {
+		if s.Key == "" || b.unfit[i] != nil {
 			continue
 		}
 		k := scoped{s.Event.AccountID, s.Key}
 		j, ok := seen[k]
-		if !ok {
+		switch {
+		case !ok:
 			seen[k] = i
-			continue
+		case s.Hash == b.submissions[j].Hash:
+			b.first[i] = j
+		default:
+			if err := b.refuse(b.unfit, i, errKeyReused()); err != nil {
+				return err
+			}
 		}
-		if s.Hash != b.submissions[j].Hash {
-			return errKeyReused()
-		}
-		b.first[i] = j
 	}
 	return nil
 }
@@ -120,10 +142,18 @@ func errKeyReused() error {
 	return hermod.Errorf(hermod.CodeConflict, "the idempotency key was used before with another body")
 }
 
+func errKeyBusy(cause error) error {
+	return &hermod.Error{
+		Code: hermod.CodeUnavailable, Err: cause,
+		Message: "another request with this idempotency key is being accepted; try again",
+	}
+}
+
 // write claims the keys, puts the events and sends their messages, in that order:
 // whatever stops it in between, a repetition under the same keys completes it.
 func (b *batch) write(ctx context.Context, tx Tx) error {
 	b.events = make([]*hermod.Event, len(b.submissions))
+	b.refused = slices.Clone(b.unfit)
 	b.sent, b.repeated = 0, 0
 
 	if err := b.put(ctx, tx); err != nil {
@@ -131,7 +161,7 @@ func (b *batch) write(ctx context.Context, tx Tx) error {
 	}
 	var messages []hermod.Message
 	for i, e := range b.events {
-		if b.first[i] == i {
+		if e != nil && b.first[i] == i {
 			messages = append(messages, startingMessages(e)...)
 		}
 	}
@@ -159,6 +189,9 @@ func (b *batch) put(ctx context.Context, tx Tx) error {
 	var fresh []*hermod.Event
 	for i, first := range b.first {
 		switch {
+		case b.refused[i] != nil:
+		case b.refused[first] != nil:
+			b.refused[i] = b.refused[first]
 		case first != i:
 			b.events[i] = b.events[first]
 			b.repeated++
@@ -192,7 +225,7 @@ func (b *batch) claim(ctx context.Context, tx Tx, ids []hermod.ID) error {
 	var claims []hermod.Claim
 	var of []int // the submission of each claim
 	for i := range b.submissions {
-		if s := &b.submissions[i]; s.Key != "" && b.first[i] == i {
+		if s := &b.submissions[i]; s.Key != "" && b.first[i] == i && b.refused[i] == nil {
 			claims = append(claims, hermod.Claim{
 				Owner: s.Event.AccountID, Key: s.Key, Hash: s.Hash[:], EventID: ids[i],
 				ExpiresAt: ids[i].Time().Add(hermod.ClaimRetention),
@@ -207,52 +240,84 @@ func (b *batch) claim(ctx context.Context, tx Tx, ids []hermod.ID) error {
 	if err != nil {
 		return fmt.Errorf("claiming idempotency keys: %w", err)
 	}
-
-	var taken []int // the claims that stand with another id
-	var keys []hermod.EventKey
+	var known []claimed
 	for j, row := range standing {
 		if row.EventID == claims[j].EventID {
 			continue
 		}
 		if !bytes.Equal(row.Hash, claims[j].Hash) {
-			return errKeyReused()
+			if err := b.refuse(b.refused, of[j], errKeyReused()); err != nil {
+				return err
+			}
+			continue
 		}
-		taken = append(taken, j)
-		keys = append(keys, hermod.EventKey{Account: row.Owner, ID: row.EventID})
+		known = append(known, claimed{submission: of[j], standing: row, fresh: claims[j]})
 	}
-	if len(taken) == 0 {
+	return b.repeat(ctx, tx, known)
+}
+
+// A claimed submission is one under whose key a row with another id stands.
+type claimed struct {
+	submission      int
+	standing, fresh hermod.Claim
+}
+
+// repeat finds the events that were put under known keys, and takes over the keys
+// whose event was never put.
+//
+// Whether a holder may still put its event is judged by the time before the events
+// were read. By the time after, a slow read could miss an event that was put
+// while it ran, and find the claim old enough to be taken over.
+func (b *batch) repeat(ctx context.Context, tx Tx, known []claimed) error {
+	if len(known) == 0 {
 		return nil
 	}
+	keys := make([]hermod.EventKey, len(known))
+	for n, k := range known {
+		keys[n] = hermod.EventKey{Account: k.standing.Owner, ID: k.standing.EventID}
+	}
+	before := b.now()
 	existing, err := tx.EventsByKey(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("reading events of known keys: %w", err)
 	}
-	for n, j := range taken {
+	for n, k := range known {
 		if e := existing[keys[n]]; e != nil {
-			b.events[of[j]] = e
+			b.events[k.submission] = e
 			continue
 		}
-		if err := b.reclaim(ctx, tx, standing[j], claims[j]); err != nil {
+		busy, err := reclaim(ctx, tx, k, before)
+		if err != nil {
 			return err
+		}
+		if busy != nil {
+			if err := b.refuse(b.refused, k.submission, busy); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// clockSkew is how far the clocks of two processes may be apart.
+const clockSkew = time.Second
+
 // reclaim takes over a key whose holder stopped before it put its event. While
-// the holder may still be at it, its put would make the event exist twice.
-func (b *batch) reclaim(ctx context.Context, tx Tx, standing, fresh hermod.Claim) error {
-	if b.now().Sub(standing.EventID.Time()) < settleTime+time.Second {
-		return hermod.Errorf(hermod.CodeUnavailable, "another request with this idempotency key is being accepted; try again")
+// the holder may still be at it, its put would make the event exist twice; busy
+// then says so.
+func reclaim(ctx context.Context, tx Tx, k claimed, at time.Time) (busy, err error) {
+	if at.Sub(k.standing.EventID.Time()) < settleTime+clockSkew {
+		return errKeyBusy(nil), nil
 	}
-	if err := tx.Reclaim(ctx, standing, fresh); err != nil {
-		if hermod.CodeOf(err) == hermod.CodeConflict {
-			return &hermod.Error{Code: hermod.CodeUnavailable, Err: err,
-				Message: "another request with this idempotency key is being accepted; try again"}
-		}
-		return fmt.Errorf("taking over an idempotency key: %w", err)
+	err = tx.Reclaim(ctx, k.standing, k.fresh)
+	switch {
+	case err == nil:
+		return nil, nil
+	case hermod.CodeOf(err) == hermod.CodeConflict:
+		return errKeyBusy(err), nil
+	default:
+		return nil, fmt.Errorf("taking over an idempotency key: %w", err)
 	}
-	return nil
 }
 
 // startingMessages start run 0 of each of the event's deliveries.

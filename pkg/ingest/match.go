@@ -32,7 +32,8 @@ type index struct {
 	exact   map[string][]*hermod.Subscription // by type
 	sender  map[string][]*hermod.Subscription
 	any     []*hermod.Subscription
-	// types are those known to be registered for the account.
+	// types are those known to be registered for the account. They are shared by
+	// the owner's later indexes and guarded by the matcher's mutex.
 	types map[string]bool
 }
 
@@ -140,28 +141,42 @@ func (o *owned) match(e *hermod.Event, now time.Time) []hermod.Ref {
 	return slices.Compact(refs)
 }
 
-// register makes the types of the events known for their accounts, on first use,
-// so that a search by sender can merge over the names it has.
-func (m *matcher) register(ctx context.Context, o *owned, submissions []Submission) error {
-	missing := map[string][]string{}
-	m.mu.Lock()
-	for i := range submissions {
-		e := &submissions[i].Event
-		x := o.indexes[e.AccountID]
-		if !x.types[e.Type()] && !slices.Contains(missing[e.AccountID], e.Type()) {
-			missing[e.AccountID] = append(missing[e.AccountID], e.Type())
+// maxTypes bounds the types of an account that are remembered as registered; past
+// it they are registered again.
+const maxTypes = 10_000
+
+// register makes the types, by account, known as types of the account's events on
+// first use, so that a search by sender can merge over the names it has.
+func (m *matcher) register(ctx context.Context, o *owned, types map[string][]string) error {
+	for account, used := range types {
+		known := o.indexes[account]
+		missing := m.unregistered(known, used)
+		if len(missing) == 0 {
+			continue
 		}
-	}
-	m.mu.Unlock()
-	for account, types := range missing {
-		if err := m.config.RegisterTypes(ctx, account, types); err != nil {
+		if err := m.config.RegisterTypes(ctx, account, missing); err != nil {
 			return fmt.Errorf("registering types for %s: %w", account, err)
 		}
 		m.mu.Lock()
-		for _, t := range types {
-			o.indexes[account].types[t] = true
+		if len(known.types) > maxTypes {
+			clear(known.types)
+		}
+		for _, t := range missing {
+			known.types[t] = true
 		}
 		m.mu.Unlock()
 	}
 	return nil
+}
+
+func (m *matcher) unregistered(x *index, types []string) []string {
+	var missing []string
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range types {
+		if !x.types[t] && !slices.Contains(missing, t) {
+			missing = append(missing, t)
+		}
+	}
+	return missing
 }

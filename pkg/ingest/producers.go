@@ -2,9 +2,9 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,17 +31,29 @@ func (a *Acceptor) Handle(ctx context.Context, messages []hermod.Received) []her
 	if len(submissions) == 0 {
 		return outcomes
 	}
-	if _, err := a.Accept(ctx, submissions); err == nil {
-		return outcomes
+	reasons, err := a.acceptApart(ctx, submissions)
+	switch {
+	case err != nil && hermod.CodeOf(err) != hermod.CodeUnavailable && len(submissions) > 1:
+		// Of a fault that is not the moment's nobody knows whose it is. One by one,
+		// it stays with the message that has it.
+		reasons = a.acceptOneByOne(ctx, submissions)
+	case err != nil:
+		reasons = slices.Repeat([]error{err}, len(submissions))
 	}
-	// Accept is all or nothing. One by one, what is wrong with one message stays
-	// with that message.
-	for n, i := range of {
-		if _, err := a.Accept(ctx, submissions[n:n+1]); err != nil {
-			outcomes[i] = a.refuse(ctx, messages[i], err)
+	for n, reason := range reasons {
+		if reason != nil {
+			outcomes[of[n]] = a.refuse(ctx, messages[of[n]], reason)
 		}
 	}
 	return outcomes
+}
+
+func (a *Acceptor) acceptOneByOne(ctx context.Context, submissions []Submission) []error {
+	reasons := make([]error, len(submissions))
+	for i := range submissions {
+		_, reasons[i] = a.Accept(ctx, submissions[i:i+1])
+	}
+	return reasons
 }
 
 // retryPause is how long a message waits that could not be accepted for no fault
@@ -53,12 +65,17 @@ func (a *Acceptor) refuse(ctx context.Context, m hermod.Received, err error) her
 		slog.String("message", m.ID), slog.Int("receives", m.Receives),
 		slog.String("code", string(hermod.CodeOf(err))), slog.String("reason", reasonOf(err)),
 	}
-	switch hermod.CodeOf(err) {
+	code := hermod.CodeOf(err)
+	switch code {
 	case hermod.CodeInvalid, hermod.CodeTooLarge, hermod.CodeConflict, hermod.CodeForbidden:
 		a.log.LogAttrs(ctx, slog.LevelWarn, "refused message", attrs...)
 		return hermod.Outcome{Action: hermod.GiveUp}
 	default:
-		a.log.LogAttrs(ctx, slog.LevelError, "message not accepted", attrs...)
+		level := slog.LevelWarn
+		if code == hermod.CodeInternal {
+			level = slog.LevelError
+		}
+		a.log.LogAttrs(ctx, level, "message not accepted", attrs...)
 		return hermod.Outcome{Action: hermod.Again, At: a.now().Add(retryPause)}
 	}
 }
@@ -68,7 +85,7 @@ func (a *Acceptor) refuse(ctx context.Context, m hermod.Received, err error) her
 func reasonOf(err error) string {
 	e, ok := errors.AsType[*hermod.Error](err)
 	if !ok || len(e.Fields) == 0 {
-		return err.Error()
+		return hermod.Detail(err)
 	}
 	var b strings.Builder
 	for i, f := range e.Fields {
@@ -86,7 +103,7 @@ func decodeMessage(m hermod.Received, now time.Time) (Submission, error) {
 		return Submission{}, err
 	}
 	if s.Event.AccountID == "" {
-		return Submission{}, hermod.InvalidFields(hermod.FieldError{Name: "accountId", Reason: "is required of a queue's message"})
+		return Submission{}, hermod.InvalidFields(hermod.FieldError{Name: s.accountField, Reason: "is required of a queue's message"})
 	}
 	if s.Key == "" {
 		s.Key = "message:" + m.ID
@@ -96,22 +113,20 @@ func decodeMessage(m hermod.Received, now time.Time) (Submission, error) {
 
 // decodeForm tells the three forms apart by a member that only one of them has.
 func decodeForm(body []byte, now time.Time) (Submission, error) {
-	var probe struct {
-		SpecVersion json.RawMessage `json:"specversion"`
-		DetailType  json.RawMessage `json:"detail-type"`
-		Events      json.RawMessage `json:"events"`
-	}
-	if err := decodeObject(body, &probe); err != nil {
+	const cloud, bridge = "specversion", "detail-type"
+	members, err := Members(body, cloud, bridge, events)
+	if err != nil {
 		return Submission{}, err
 	}
+	has := func(name string) bool { _, ok := members[name]; return ok }
 	read := Native
 	switch {
-	case probe.SpecVersion != nil:
+	case has(cloud):
 		read = CloudEvent
-	case probe.DetailType != nil:
+	case has(bridge):
 		read = EventBridge
-	case probe.Events != nil:
-		return Submission{}, hermod.InvalidFields(hermod.FieldError{Name: "events", Reason: "is not possible here: a message is one event"})
+	case has(events):
+		return Submission{}, hermod.InvalidFields(hermod.FieldError{Name: events, Reason: "is not possible here: a message is one event"})
 	}
 	submissions, err := read(body, now)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -13,27 +15,33 @@ import (
 // A reader reads the members of one event and gathers all that is wrong with
 // them, so that a producer hears everything at once.
 type reader struct {
-	prefix string
-	fields []hermod.FieldError
+	// prefix is the path of the object that members are of, with a dot at its end;
+	// "" for the body itself.
+	prefix  string
+	members map[string]json.RawMessage
+	fields  []hermod.FieldError
 }
 
-// maxOwner bounds the ids of owners and of the event's context in characters.
+// maxOwner bounds the ids of owners and of the event's context in bytes.
 const maxOwner = 128
 
 func (r *reader) fail(name, reason string) {
 	r.fields = append(r.fields, hermod.FieldError{Name: r.prefix + name, Reason: reason})
 }
 
-// object reads an element that must be an object.
-func (r *reader) object(raw []byte, into any) bool {
-	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		r.fail("event", "must be an object")
+// object takes the members of an element that must be an object.
+func (r *reader) object(raw []byte, names []string) bool {
+	if !isObject(raw) {
+		r.fields = append(r.fields, hermod.FieldError{Name: strings.TrimSuffix(r.prefix, "."), Reason: "must be an object"})
 		return false
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		r.fail("event", "must be a JSON object")
+	members, twice := split(raw, names)
+	if twice != "" {
+		field := standsTwice(twice)
+		r.fail(field.Name, field.Reason)
 		return false
 	}
+	r.members = members
 	return true
 }
 
@@ -42,7 +50,8 @@ func present(raw json.RawMessage) bool {
 	return len(raw) > 0 && !bytes.Equal(raw, []byte("null"))
 }
 
-func (r *reader) text(name string, raw json.RawMessage) string {
+func (r *reader) text(name string) string {
+	raw := r.members[name]
 	if !present(raw) {
 		return ""
 	}
@@ -59,25 +68,28 @@ func (r *reader) text(name string, raw json.RawMessage) string {
 
 // failed reports whether the member was found wrong already.
 func (r *reader) failed(name string) bool {
-	for _, f := range r.fields {
-		if f.Name == r.prefix+name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.fields, func(f hermod.FieldError) bool { return f.Name == r.prefix+name })
 }
 
-func (r *reader) typePart(name, s string) string {
-	switch {
-	case s == "" && !r.failed(name):
+func (r *reader) required(name string) string {
+	s := r.text(name)
+	if s == "" && !r.failed(name) {
 		r.fail(name, "is required")
-	case s != "" && !hermod.ValidTypePart(s):
+	}
+	return s
+}
+
+// typePart is the sender or the name of a type.
+func (r *reader) typePart(name string) string {
+	s := r.required(name)
+	if s != "" && !hermod.ValidTypePart(s) {
 		r.fail(name, fmt.Sprintf("must be 1 to %d characters of A-Z a-z 0-9 _ . -", hermod.MaxTypePart))
 	}
 	return s
 }
 
-func (r *reader) owner(name, s string) string {
+func (r *reader) owner(name string) string {
+	s := r.text(name)
 	if s != "" && (len(s) > maxOwner || !hermod.ValidTypePart(s)) {
 		r.fail(name, "is not the id of an owner")
 	}
@@ -85,23 +97,27 @@ func (r *reader) owner(name, s string) string {
 }
 
 // data is any JSON value, null included, but it must be there.
-func (r *reader) data(name string, raw json.RawMessage) json.RawMessage {
+func (r *reader) data(name string) json.RawMessage {
+	raw := r.members[name]
 	if raw == nil {
 		r.fail(name, "is required")
-		return nil
 	}
+	return r.shallow(name, raw)
+}
+
+func (r *reader) shallow(name string, raw json.RawMessage) json.RawMessage {
 	if depth(raw) > hermod.MaxDepth {
 		r.fail(name, fmt.Sprintf("must not be nested deeper than %d", hermod.MaxDepth))
 	}
 	return raw
 }
 
-func (r *reader) tags(name string, raw json.RawMessage) []string {
-	if !present(raw) {
+func (r *reader) tags(name string) []string {
+	if !present(r.members[name]) {
 		return nil
 	}
 	var tags []string
-	if err := json.Unmarshal(raw, &tags); err != nil {
+	if err := json.Unmarshal(r.members[name], &tags); err != nil {
 		r.fail(name, "must be an array of strings")
 		return nil
 	}
@@ -111,6 +127,7 @@ func (r *reader) tags(name string, raw json.RawMessage) []string {
 func (r *reader) checkTags(name string, tags []string) []string {
 	if len(tags) > hermod.MaxTags {
 		r.fail(name, fmt.Sprintf("must hold at most %d tags", hermod.MaxTags))
+		return nil
 	}
 	for i, tag := range tags {
 		if n := utf8.RuneCountInString(tag); n < 1 || n > hermod.MaxTag {
@@ -120,10 +137,27 @@ func (r *reader) checkTags(name string, tags []string) []string {
 	return tags
 }
 
+func (r *reader) context(name string) hermod.Context {
+	var c hermod.Context
+	if !present(r.members[name]) {
+		return c
+	}
+	if err := json.Unmarshal(r.members[name], &c); err != nil {
+		r.fail(name, "must be an object with the strings userId, apiKeyId and traceId")
+		return c
+	}
+	if len(c.UserID) > maxOwner || len(c.APIKeyID) > maxOwner || len(c.TraceID) > maxOwner {
+		r.fail(name, fmt.Sprintf("must have members of at most %d bytes", maxOwner))
+	}
+	return c
+}
+
 // The years that every store and every dialect can hold.
 const firstYear, lastYear = 1900, 2200
 
-func (r *reader) time(name, s string) time.Time {
+// time is a date and time; the zero time where the member is absent or wrong.
+func (r *reader) time(name string) time.Time {
+	s := r.text(name)
 	if s == "" {
 		return time.Time{}
 	}
@@ -141,8 +175,8 @@ func (r *reader) time(name, s string) time.Time {
 }
 
 // timestamp is the event's own time; now where it names none.
-func (r *reader) timestamp(name, s string, now time.Time) time.Time {
-	t := r.time(name, s)
+func (r *reader) timestamp(name string, now time.Time) time.Time {
+	t := r.time(name)
 	if t.IsZero() {
 		return now.UTC()
 	}
@@ -150,24 +184,4 @@ func (r *reader) timestamp(name, s string, now time.Time) time.Time {
 		r.fail(name, "must not be more than 5 minutes in the future")
 	}
 	return t
-}
-
-// depth is how deep arrays and objects are nested in a valid JSON value.
-func depth(raw []byte) int {
-	deepest, level, inString := 0, 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return deepest
 }

@@ -111,6 +111,9 @@ func (k *Keys) signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
 		if keys, err = k.all(ctx, ""); err != nil {
 			return "", nil, err
 		}
+		if len(keys) == 0 {
+			return "", nil, hermod.Errorf(hermod.CodeUnavailable, "the first signing key is being made; try again")
+		}
 	}
 	newest := keys[0]
 	k.mu.Lock()

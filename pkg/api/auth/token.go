@@ -2,13 +2,17 @@ package auth
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -18,6 +22,9 @@ import (
 // TokenLife is how long an access token is good.
 const TokenLife = 600 * time.Second
 
+// tokenType is the type in the header of an access token (RFC 9068, section 2.1).
+const tokenType = "at+jwt"
+
 // A CredentialStore finds credentials.
 type CredentialStore interface {
 	// Credential finds a credential by its id. It fails with CodeNotFound.
@@ -26,6 +33,10 @@ type CredentialStore interface {
 
 // OAuthClient is the credential id of an OAuth client.
 func OAuthClient(clientID string) string { return "oauth:" + clientID }
+
+// maxClientID bounds a client's id in bytes, within what every store takes for a
+// key.
+const maxClientID = 256
 
 // HashSecret is what is kept of a secret.
 func HashSecret(secret string) []byte {
@@ -61,6 +72,9 @@ func errInvalidClient() error {
 // CodeUnauthorized for an unknown client or a wrong secret, and with
 // CodeForbidden where no scope is left.
 func (i *Issuer) Issue(ctx context.Context, issuer, clientID, secret string, asked []string) (token string, scopes []string, err error) {
+	if len(clientID) > maxClientID || !utf8.ValidString(clientID) {
+		return "", nil, errInvalidClient()
+	}
 	c, err := i.Credentials.Credential(ctx, OAuthClient(clientID))
 	if err != nil && hermod.CodeOf(err) != hermod.CodeNotFound {
 		return "", nil, fmt.Errorf("reading the client: %w", err)
@@ -68,7 +82,10 @@ func (i *Issuer) Issue(ctx context.Context, issuer, clientID, secret string, ask
 	if c == nil || !c.RevokedAt.IsZero() || subtle.ConstantTimeCompare(c.SecretHash, HashSecret(secret)) != 1 {
 		return "", nil, errInvalidClient()
 	}
-	if scopes = granted(c.Scopes, asked); len(scopes) == 0 {
+	if len(asked) == 0 {
+		asked = c.Scopes
+	}
+	if scopes = held(c.Scopes, asked); len(scopes) == 0 {
 		return "", nil, hermod.Errorf(hermod.CodeForbidden, "the client holds none of the scopes asked for")
 	}
 	id, key, err := i.Keys.signer(ctx)
@@ -85,7 +102,7 @@ func (i *Issuer) Issue(ctx context.Context, issuer, clientID, secret string, ask
 		ClientID: clientID, Account: c.Account, Scope: scopes,
 		Sandbox: strings.HasPrefix(c.Account, "a-s"),
 	})
-	t.Header["typ"] = "at+jwt" // RFC 9068, section 2.1
+	t.Header["typ"] = tokenType
 	t.Header["kid"] = id
 	if token, err = t.SignedString(key); err != nil {
 		return "", nil, fmt.Errorf("signing a token: %w", err)
@@ -93,17 +110,12 @@ func (i *Issuer) Issue(ctx context.Context, issuer, clientID, secret string, ask
 	return token, scopes, nil
 }
 
-func granted(held, asked []string) []string {
-	if len(asked) == 0 {
-		return held
-	}
+// held are those of the scopes asked for that are among the others, each once.
+func held(scopes, asked []string) []string {
 	var both []string
-	for _, scope := range held {
-		for _, a := range asked {
-			if a == scope {
-				both = append(both, scope)
-				break
-			}
+	for _, scope := range scopes {
+		if slices.Contains(asked, scope) && !slices.Contains(both, scope) {
+			both = append(both, scope)
 		}
 	}
 	return both
@@ -167,14 +179,20 @@ func (b *Bearer) Authenticate(r *http.Request) (*hermod.Principal, error) {
 // what it may do now, not what it might when the token was made.
 func (b *Bearer) resolve(ctx context.Context, token string) (*hermod.Principal, time.Time, error) {
 	var c claims
+	var keyErr error
 	_, err := jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		id, _ := t.Header["kid"].(string)
-		return b.Keys.public(ctx, id)
-	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(b.Now))
-	if err != nil {
-		if hermod.CodeOf(err) == hermod.CodeUnavailable {
-			return nil, time.Time{}, err
+		if t.Header["typ"] != tokenType {
+			return nil, errors.New("the token is no access token")
 		}
+		id, _ := t.Header["kid"].(string)
+		var key *rsa.PublicKey
+		key, keyErr = b.Keys.public(ctx, id)
+		return key, keyErr
+	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(b.Now))
+	if keyErr != nil && hermod.CodeOf(keyErr) != hermod.CodeUnauthorized {
+		return nil, time.Time{}, keyErr // a fault of ours says nothing about the token
+	}
+	if err != nil {
 		return nil, time.Time{}, &hermod.Error{Code: hermod.CodeUnauthorized, Message: "the token is not valid", Err: err}
 	}
 	client, err := b.Credentials.Credential(ctx, OAuthClient(c.ClientID))
@@ -186,6 +204,6 @@ func (b *Bearer) resolve(ctx context.Context, token string) (*hermod.Principal, 
 	}
 	return &hermod.Principal{
 		CredentialID: client.ID, Account: client.Account, Organization: client.Organization,
-		Scopes: granted(client.Scopes, c.Scope),
+		Scopes: held(client.Scopes, c.Scope),
 	}, c.ExpiresAt.Time, nil
 }

@@ -1,10 +1,10 @@
 package signicat
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"hermod/pkg/api"
@@ -88,6 +88,9 @@ func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 // checkSubscription refuses a subscription that is not the owner's: that its log
 // is empty would be no answer to a typing error.
 func (d *DeliveryLogs) checkSubscription(ctx context.Context, ref hermod.Ref) error {
+	if len(ref.ID) > maxSubscriptionID {
+		return errNoSubscription()
+	}
 	_, err := d.Store.Subscription(ctx, ref)
 	if hermod.CodeOf(err) == hermod.CodeNotFound {
 		return errNoSubscription()
@@ -159,19 +162,20 @@ func (d *DeliveryLogs) items(ctx context.Context, rows []*hermod.Attempt) ([]log
 }
 
 func (d *DeliveryLogs) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	owners, err := ownersOf(r, p)
+	if err != nil {
+		return err
+	}
 	key, err := hermod.ParseAttemptKey(r.PathValue("id"))
 	if err != nil {
 		return errNoAttempt()
 	}
 	a, err := d.Store.Attempt(r.Context(), key)
-	if hermod.CodeOf(err) == hermod.CodeNotFound {
+	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && !slices.Contains(owners, a.Owner)) {
 		return errNoAttempt()
 	}
 	if err != nil {
 		return fmt.Errorf("reading an attempt: %w", err)
-	}
-	if ok, err := mayRead(r, p, a.Owner); err != nil || !ok {
-		return cmp.Or(err, errNoAttempt())
 	}
 	items, err := d.items(r.Context(), []*hermod.Attempt{a})
 	if err != nil {

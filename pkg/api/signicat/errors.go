@@ -91,14 +91,17 @@ func (d Dialect) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 
 func describe(err error) (a answer, detail string, fields []hermod.FieldError) {
 	if e, ok := errors.AsType[*api.RequestError](err); ok {
-		return requestAnswers[e.Status], e.Message, nil
+		if a, ok = requestAnswers[e.Status]; ok {
+			return a, e.Message, nil
+		}
 	}
-	code := hermod.CodeOf(err)
-	a = answers[code]
 	e, ok := errors.AsType[*hermod.Error](err)
+	if ok {
+		a, ok = answers[e.Code]
+	}
 	switch {
-	case code == hermod.CodeInternal || !ok:
-		return a, "Something went wrong on our side. The traceId finds it in our log.", nil
+	case !ok || e.Code == hermod.CodeInternal:
+		return answers[hermod.CodeInternal], "Something went wrong on our side. The traceId finds it in our log.", nil
 	case len(e.Fields) > 0:
 		return a, "Your request has failed validation.", e.Fields
 	}

@@ -2,6 +2,7 @@ package signicat
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"time"
@@ -45,6 +46,11 @@ type accepted struct {
 }
 
 func (e *Events) publish(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	if !p.Has(hermod.ScopePublishAny) {
+		if _, err := ownersOf(r, p); err != nil {
+			return err
+		}
+	}
 	submissions, err := e.submissions(r)
 	if err != nil {
 		return err
@@ -64,7 +70,8 @@ func (e *Events) publish(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	return api.WriteJSON(w, http.StatusAccepted, map[string]any{"data": data})
 }
 
-// submissions reads the body in the form its content type names.
+// submissions reads the body in the form its content type names. CloudEvents have
+// their idempotency key in them; the header counts for the native form alone.
 func (e *Events) submissions(r *http.Request) ([]ingest.Submission, error) {
 	media := api.MediaType(r)
 	body, err := api.ReadBody(r)
@@ -82,7 +89,7 @@ func (e *Events) submissions(r *http.Request) ([]ingest.Submission, error) {
 		if err != nil {
 			return nil, err
 		}
-		return keyed(submissions, r.Header.Values("Idempotency-Key"))
+		return keyed(submissions, body, r.Header.Values("Idempotency-Key"))
 	default:
 		return nil, &api.RequestError{
 			Status:  http.StatusUnsupportedMediaType,
@@ -91,8 +98,10 @@ func (e *Events) submissions(r *http.Request) ([]ingest.Submission, error) {
 	}
 }
 
-// keyed gives each submission the request's idempotency key with its index.
-func keyed(submissions []ingest.Submission, header []string) ([]ingest.Submission, error) {
+// keyed gives each submission the request's idempotency key with its index. What
+// was sent under the key is the whole body, also of a batch: one of another length
+// is another body.
+func keyed(submissions []ingest.Submission, body []byte, header []string) ([]ingest.Submission, error) {
 	if len(header) == 0 {
 		return submissions, nil
 	}
@@ -102,7 +111,9 @@ func keyed(submissions []ingest.Submission, header []string) ([]ingest.Submissio
 			Name: "Idempotency-Key", Reason: fmt.Sprintf("must be one value of 1 to %d bytes", ingest.MaxKey),
 		})
 	}
+	hash := sha256.Sum256(body)
 	for i := range submissions {
+		submissions[i].Hash = hash
 		submissions[i].Key = fmt.Sprintf("request:%d:%s", i, key)
 	}
 	return submissions, nil

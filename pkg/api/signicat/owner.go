@@ -21,32 +21,28 @@ func ownerOf(r *http.Request, p *hermod.Principal) (string, error) {
 // ownersOf are the owners a request may be about: the one it names, in the query or
 // in a header, and all that the principal may act for where it names none. Names
 // are matched without regard to case, as the clients of that API spell them in
-// several ways; the organization wins where both are named. It fails with
-// CodeForbidden for an owner that the principal may not act for, whether or not
-// that owner exists.
+// several ways; the organization wins where both are named, and the query over the
+// header. It fails with CodeForbidden where any of those named is an owner that
+// the principal may not act for, whether or not that owner exists.
 func ownersOf(r *http.Request, p *hermod.Principal) ([]string, error) {
+	var named []string
 	for _, name := range []string{"signicat-organizationId", "signicat-accountId"} {
-		owner := api.Query(r, name)
-		if owner == "" {
-			owner = r.Header.Get(name)
+		for _, owner := range slices.Concat(api.QueryValues(r, name), r.Header.Values(name)) {
+			if owner == "" {
+				continue
+			}
+			if !p.Owns(owner) {
+				return nil, hermod.Errorf(hermod.CodeForbidden, "the token may not act for the owner in %s", name)
+			}
+			named = append(named, owner)
 		}
-		if owner == "" {
-			continue
-		}
-		if !p.Owns(owner) {
-			return nil, hermod.Errorf(hermod.CodeForbidden, "the token may not act for the owner in %s", name)
-		}
-		return []string{owner}, nil
 	}
-	if p.Organization == "" {
+	switch {
+	case len(named) > 0:
+		return named[:1], nil
+	case p.Organization == "":
 		return []string{p.Account}, nil
+	default:
+		return []string{p.Account, p.Organization}, nil
 	}
-	return []string{p.Account, p.Organization}, nil
-}
-
-// mayRead reports whether a thing of the owner may be shown in answer to the
-// request.
-func mayRead(r *http.Request, p *hermod.Principal, owner string) (bool, error) {
-	owners, err := ownersOf(r, p)
-	return slices.Contains(owners, owner), err
 }

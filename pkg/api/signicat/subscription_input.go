@@ -27,15 +27,11 @@ func readSubscription(r *http.Request) (subscriptionInput, error) {
 	if err != nil {
 		return nil, err
 	}
-	var in subscriptionInput
-	err = json.Unmarshal(body, &in)
-	if !utf8.Valid(body) || (err != nil && !json.Valid(body)) {
-		return nil, &hermod.Error{Code: hermod.CodeInvalid, Message: "the body is not JSON", Err: ingest.ErrMalformed{Err: err}}
+	if len(body) > maxSubscription {
+		return nil, hermod.Errorf(hermod.CodeTooLarge, "a subscription may have %d bytes", maxSubscription)
 	}
-	if err != nil || in == nil {
-		return nil, hermod.Errorf(hermod.CodeInvalid, "the body must be a JSON object")
-	}
-	return in, nil
+	return ingest.Members(body, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
+		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription")
 }
 
 // The bounds of what a subscription may say.
@@ -44,6 +40,7 @@ const (
 	maxFilters           = 200
 	maxConfigurationSize = 16 << 10
 	maxSecret            = 1024
+	maxSubscription      = 256 << 10 // bytes of the whole body
 )
 
 // fields gathers what is wrong with a body, so that all of it is told at once.
@@ -86,8 +83,9 @@ func (in subscriptionInput) create(s *hermod.Subscription, targets Targets, rand
 	f := &fields{subscriptionInput: in}
 	f.required("name", "type", "typeConfiguration")
 	f.name(s)
-	f.read("type", &s.Type, "a string")
-	f.ownerMember(s)
+	if f.read("type", &s.Type, "a string") && s.Type == "" {
+		f.fail("type", "must not be empty")
+	}
 	f.common(s, targets)
 	f.authentication(s, random)
 	return f.err()
@@ -142,8 +140,19 @@ func (f *fields) common(s *hermod.Subscription, targets Targets) {
 	f.tags(s)
 	f.expires(s)
 	f.privileged()
-	raw := f.subscriptionInput["typeConfiguration"]
+	f.ownerMember(s)
+	f.configuration(s, targets)
+}
+
+// configuration reads where to push. A mask that an answer showed in a secret's
+// place keeps the secret, so that what was read can be written back.
+func (f *fields) configuration(s *hermod.Subscription, targets Targets) {
 	if !f.given("typeConfiguration") || s.Type == "" {
+		return
+	}
+	raw, err := unmask(f.subscriptionInput["typeConfiguration"], s.Secrets.Configuration)
+	if err != nil {
+		f.fail("typeConfiguration", err.Error())
 		return
 	}
 	if len(raw) > maxConfigurationSize {
@@ -188,6 +197,7 @@ func (f *fields) tags(s *hermod.Subscription) {
 	}
 	if len(s.Tags) > hermod.MaxTags {
 		f.fail("tagFilter", fmt.Sprintf("must hold at most %d tags", hermod.MaxTags))
+		return
 	}
 	for i, tag := range s.Tags {
 		if n := utf8.RuneCountInString(tag); n < 1 || n > hermod.MaxTag {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"hermod/pkg/hermod"
 )
@@ -52,9 +53,6 @@ type wireSecret struct {
 	Secret string `json:"secret"`
 }
 
-// masked stands where a secret would.
-const masked = "********"
-
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}
@@ -62,19 +60,19 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
-func subscriptionItemOf(s *hermod.Subscription, base string) subscriptionItem {
+func subscriptionItemOf(s *hermod.Subscription, now time.Time, base string) subscriptionItem {
 	return subscriptionItem{
-		ID: s.ID, Name: s.Name, Active: s.Active, URL: base + Base + "/subscriptions/" + s.ID, OwnerID: s.Owner,
+		ID: s.ID, Name: s.Name, Active: s.InForce(now), URL: base + Base + "/subscriptions/" + s.ID, OwnerID: s.Owner,
 		EventNameFilter: orEmpty(s.Filters), TagFilter: orEmpty(s.Tags), Type: s.Type,
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
 	}
 }
 
-// subscriptionOf shows a subscription. The HMAC secret is echoed, as the contract
+// subscriptionOf shows a subscription; one that has ended is shown as not active. The HMAC secret is echoed, as the contract
 // has it; a generated one is shown where reveal says that it was made just now.
-func subscriptionOf(s *hermod.Subscription, reveal bool) wireSubscription {
+func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubscription {
 	w := wireSubscription{
-		ID: s.ID, Name: s.Name, Active: s.Active, OwnerID: s.Owner, Type: s.Type,
+		ID: s.ID, Name: s.Name, Active: s.InForce(now), OwnerID: s.Owner, Type: s.Type,
 		TypeConfiguration: mask(s.Secrets.Configuration),
 		EventNameFilter:   orEmpty(s.Filters), TagFilter: orEmpty(s.Tags),
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
@@ -96,51 +94,6 @@ func subscriptionOf(s *hermod.Subscription, reveal bool) wireSubscription {
 	case hermod.Unsigned:
 	}
 	return w
-}
-
-// mask hides the members of a configuration that are secrets: those named like
-// one, at any depth, and the values of custom headers.
-func mask(configuration json.RawMessage) json.RawMessage {
-	var v any
-	if len(configuration) == 0 || json.Unmarshal(configuration, &v) != nil {
-		return json.RawMessage("null")
-	}
-	shown, err := encode(maskValue("", v))
-	if err != nil {
-		return json.RawMessage("null")
-	}
-	return shown
-}
-
-func maskValue(name string, v any) any {
-	if secretName(name) {
-		return masked
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		for key, member := range v {
-			if strings.EqualFold(name, "headers") {
-				v[key] = masked
-			} else {
-				v[key] = maskValue(key, member)
-			}
-		}
-	case []any:
-		for i := range v {
-			v[i] = maskValue("", v[i])
-		}
-	}
-	return v
-}
-
-func secretName(name string) bool {
-	name = strings.ToLower(name)
-	for _, part := range []string{"secret", "credential", "connectionstring", "key", "token", "password"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
 }
 
 // nextPage is a link to the same list with another cursor.

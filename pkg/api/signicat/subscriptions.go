@@ -50,6 +50,12 @@ const (
 	// updateTries is how often an update that lost a race is tried again: this API
 	// knows no versions, so the last writer wins.
 	updateTries = 5
+	// createTries is how many ids a create tries: of 380 million, the first is all
+	// but always free.
+	createTries = 5
+	// maxSubscriptionID bounds an id in bytes, within what every store takes for a
+	// key.
+	maxSubscriptionID = 256
 )
 
 // Routes are the rows of the subscriptions.
@@ -82,16 +88,17 @@ func (s *Subscriptions) create(w http.ResponseWriter, r *http.Request, p *hermod
 	if err := in.create(sub, s.Targets, s.Random); err != nil {
 		return err
 	}
-	for {
+	for range createTries {
 		sub.ID = s.newID(owner)
 		err := s.Store.CreateSubscription(r.Context(), sub)
 		if err == nil {
-			return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, true))
+			return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, now, true))
 		}
 		if hermod.CodeOf(err) != hermod.CodeConflict {
 			return fmt.Errorf("creating a subscription: %w", err)
 		}
 	}
+	return hermod.Errorf(hermod.CodeUnavailable, "no free id was found; try again")
 }
 
 // newID makes an id of that API's form: s-{owner}-{5 letters}.
@@ -115,7 +122,7 @@ func (s *Subscriptions) newID(owner string) string {
 func refOf(id string) (hermod.Ref, bool) {
 	rest, ok := strings.CutPrefix(id, "s-")
 	i := strings.LastIndexByte(rest, '-')
-	if !ok || i <= 0 {
+	if !ok || i <= 0 || len(id) > maxSubscriptionID {
 		return hermod.Ref{}, false
 	}
 	return hermod.Ref{Owner: rest[:i], ID: id}, true
@@ -151,7 +158,7 @@ func (s *Subscriptions) read(w http.ResponseWriter, r *http.Request, p *hermod.P
 	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, false))
+	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, s.Now(), false))
 }
 
 func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -167,7 +174,7 @@ func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod
 	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, revealed))
+	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, s.Now(), revealed))
 }
 
 func (s *Subscriptions) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -240,7 +247,7 @@ func (s *Subscriptions) list(w http.ResponseWriter, r *http.Request, p *hermod.P
 	answer := subscriptionPage{Data: []subscriptionItem{}}
 	base := s.BaseURL.Of(r)
 	for _, sub := range all[:min(limit, len(all))] {
-		answer.Data = append(answer.Data, subscriptionItemOf(sub, base))
+		answer.Data = append(answer.Data, subscriptionItemOf(sub, s.Now(), base))
 	}
 	if len(all) > limit {
 		cursor, err := s.Cursors.Make(r.Context(), scope, orderOf(all[limit-1]))

@@ -40,6 +40,7 @@ type tokenError struct {
 
 func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
 	if api.MediaType(r) != "application/x-www-form-urlencoded" {
 		return refuseToken(w, http.StatusBadRequest, "invalid_request", "the body must be application/x-www-form-urlencoded")
 	}
@@ -51,6 +52,9 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refuseToken(w, http.StatusBadRequest, "invalid_request", "the body is no form")
 	}
+	if name := repeated(form); name != "" {
+		return refuseToken(w, http.StatusBadRequest, "invalid_request", name+" is given more than once")
+	}
 	switch form.Get("grant_type") {
 	case "client_credentials":
 	case "":
@@ -58,7 +62,10 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return refuseToken(w, http.StatusBadRequest, "unsupported_grant_type", "only client_credentials is supported")
 	}
-	id, secret := clientOf(r, form)
+	id, secret, once := clientOf(r, form)
+	if !once {
+		return refuseToken(w, http.StatusBadRequest, "invalid_request", "the client is named both in the header and in the body")
+	}
 	if id == "" {
 		return t.refuseClient(w)
 	}
@@ -78,22 +85,33 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
+// repeated names a parameter of ours that stands more than once, which none may
+// (RFC 6749, section 3.2).
+func repeated(form url.Values) string {
+	for _, name := range []string{"grant_type", "client_id", "client_secret", "scope"} {
+		if len(form[name]) > 1 {
+			return name
+		}
+	}
+	return ""
+}
+
 // clientOf takes the credentials from the Basic header, whose parts are
-// form-encoded (RFC 6749, section 2.3.1), or from the body.
-func clientOf(r *http.Request, form url.Values) (id, secret string) {
+// form-encoded (RFC 6749, section 2.3.1), or from the body. They may stand in one
+// of the two (section 2.3); the same client_id beside the header does no harm.
+func clientOf(r *http.Request, form url.Values) (id, secret string, once bool) {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return form.Get("client_id"), form.Get("client_secret"), true
+	}
 	user, password, ok := r.BasicAuth()
-	if !ok {
-		return form.Get("client_id"), form.Get("client_secret")
+	id, badID := url.QueryUnescape(user)
+	secret, badSecret := url.QueryUnescape(password)
+	if !ok || badID != nil || badSecret != nil {
+		return "", "", true
 	}
-	id, err := url.QueryUnescape(user)
-	if err != nil {
-		return "", ""
-	}
-	secret, err = url.QueryUnescape(password)
-	if err != nil {
-		return "", ""
-	}
-	return id, secret
+	sameClient := !form.Has("client_id") || form.Get("client_id") == id
+	return id, secret, sameClient && !form.Has("client_secret")
 }
 
 func (t *Tokens) refuseClient(w http.ResponseWriter) error {

@@ -107,7 +107,7 @@ type logItem struct {
 // logItemOf shows an attempt. The event is nil where the log has forgotten it.
 func logItemOf(a *hermod.Attempt, e *hermod.Event) logItem {
 	item := logItem{
-		ID: a.AttemptKey.String(), Timestamp: wireTime(a.At), Success: a.Success(), Attempt: a.Number,
+		ID: a.String(), Timestamp: wireTime(a.At), Success: a.Success(), Attempt: a.Number,
 		ErrorMessage: nullable(a.ErrorMessage), SubscriptionID: a.SubscriptionID,
 		SubscriptionType: a.SubscriptionType, SubscriptionName: a.SubscriptionName,
 		Properties: map[string]any{

@@ -1,0 +1,190 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"unicode/utf8"
+
+	"hermod/pkg/hermod"
+)
+
+// Members reads a request body that must be a JSON object and gives those of its
+// members that are named, each in the bytes it was written in. A null is given as
+// it stands; an absent member is missing.
+//
+// Names are compared with regard to case, which encoding/json does not, and a
+// named member that stands twice is refused: which of the two would count is not
+// for a reader to guess (RFC 8259, section 4). Other members are passed over.
+//
+// It fails with CodeInvalid; where the body is no JSON at all, the error wraps
+// ErrMalformed.
+func Members(body []byte, names ...string) (map[string]json.RawMessage, error) {
+	if err := checkJSON(body); err != nil {
+		return nil, err
+	}
+	if !isObject(body) {
+		return nil, hermod.Errorf(hermod.CodeInvalid, "the body must be a JSON object")
+	}
+	members, twice := split(body, names)
+	if twice != "" {
+		return nil, hermod.InvalidFields(standsTwice(twice))
+	}
+	return members, nil
+}
+
+func standsTwice(name string) hermod.FieldError {
+	return hermod.FieldError{Name: name, Reason: "stands twice"}
+}
+
+// checkJSON refuses what is no JSON text in UTF-8 (RFC 8259, section 8.1).
+func checkJSON(body []byte) error {
+	if !utf8.Valid(body) {
+		return malformed(errors.New("not UTF-8"))
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
+		return malformed(err)
+	}
+	return nil
+}
+
+func malformed(err error) error {
+	return &hermod.Error{Code: hermod.CodeInvalid, Message: "the body is not JSON in UTF-8", Err: ErrMalformed{err}}
+}
+
+// ErrMalformed marks a body that is no JSON at all, which some dialects answer
+// with a code of its own.
+type ErrMalformed struct{ Err error }
+
+func (e ErrMalformed) Error() string { return "malformed JSON: " + e.Err.Error() }
+
+func (e ErrMalformed) Unwrap() error { return e.Err }
+
+func isObject(raw []byte) bool {
+	trimmed := bytes.TrimLeft(raw, jsonSpace)
+	return len(trimmed) > 0 && trimmed[0] == '{'
+}
+
+// split gives the named members of an object that is valid JSON, and the name of
+// one that stands twice, if any does.
+func split(raw []byte, names []string) (members map[string]json.RawMessage, twice string) {
+	members = make(map[string]json.RawMessage, len(names))
+	c := cutter{rest: raw}
+	c.skip('{')
+	for !c.at('}') {
+		name := unquote(c.value())
+		c.skip(':')
+		value := c.value()
+		c.skip(',')
+		if !slices.Contains(names, name) {
+			continue
+		}
+		if _, ok := members[name]; ok {
+			twice = name
+		}
+		members[name] = value
+	}
+	return members, twice
+}
+
+func unquote(literal []byte) string {
+	if bytes.IndexByte(literal, '\\') < 0 {
+		return string(literal[1 : len(literal)-1])
+	}
+	var s string
+	_ = json.Unmarshal(literal, &s) // a string of valid JSON is one
+	return s
+}
+
+// A cutter cuts valid JSON into its tokens and values.
+type cutter struct{ rest []byte }
+
+const jsonSpace = " \t\r\n"
+
+// at reports whether the next token starts with c, or nothing is left.
+func (c *cutter) at(b byte) bool {
+	c.rest = bytes.TrimLeft(c.rest, jsonSpace)
+	return len(c.rest) == 0 || c.rest[0] == b
+}
+
+// skip passes over the token if it is the next one.
+func (c *cutter) skip(token byte) {
+	if c.at(token) && len(c.rest) > 0 {
+		c.rest = c.rest[1:]
+	}
+}
+
+// value cuts off the next value.
+func (c *cutter) value() []byte {
+	c.rest = bytes.TrimLeft(c.rest, jsonSpace)
+	n := valueLen(c.rest)
+	value := c.rest[:n:n]
+	c.rest = c.rest[n:]
+	return value
+}
+
+// valueLen is the length of the value that valid JSON starts with.
+func valueLen(raw []byte) int {
+	level := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			i += stringLen(raw[i:]) - 1
+		case '{', '[':
+			level++
+			continue
+		case '}', ']':
+			level--
+		default:
+			if level == 0 {
+				return scalarLen(raw)
+			}
+			continue
+		}
+		if level == 0 {
+			return i + 1
+		}
+	}
+	return len(raw)
+}
+
+// stringLen is the length of the string literal that raw starts with, with its
+// quotes.
+func stringLen(raw []byte) int {
+	for i := 1; i < len(raw); i++ {
+		switch raw[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(raw)
+}
+
+// scalarLen is the length of the number, true, false or null that raw starts with.
+func scalarLen(raw []byte) int {
+	if n := bytes.IndexAny(raw, ",]}"+jsonSpace); n >= 0 {
+		return n
+	}
+	return len(raw)
+}
+
+// depth is how deep arrays and objects are nested in a valid JSON value.
+func depth(raw []byte) int {
+	deepest, level := 0, 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			i += stringLen(raw[i:]) - 1
+		case '{', '[':
+			level++
+			deepest = max(deepest, level)
+		case '}', ']':
+			level--
+		}
+	}
+	return deepest
+}
