@@ -53,8 +53,9 @@ def main():
 
     stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-    outputs["ApiUrl"] = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}/$default"
-    public_url(template, resources, outputs["ApiUrl"])
+    # By its host name the emulator serves an API at the root, as AWS does; callers connect to the emulator's address.
+    port = os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2]
+    outputs["ApiUrl"] = f"http://{outputs['ApiId']}.execute-api.localhost:{port}"
     outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
     print(outputs_file.read_text(), end="")
 
@@ -93,19 +94,6 @@ def routes_of_the_body(api, body, resources):
             key = "$default" if operation.get("isDefaultRoute") else f"{verb} {path}"
             gateway.create_route(ApiId=api, RouteKey=key, Target="integrations/" + made["IntegrationId"])
             print("set: route", key)
-
-
-def public_url(template, resources, url):
-    """The emulator serves an API under a path of its own, which is known only now: set PublicUrl where a function has it."""
-    functions = boto3.client("lambda")
-    for name, resource in template["Resources"].items():
-        if resource["Type"] != "AWS::Lambda::Function" or name not in resources:
-            continue
-        environment = functions.get_function_configuration(FunctionName=resources[name])["Environment"]["Variables"]
-        if "HERMOD_PUBLIC_URL" in environment:
-            environment["HERMOD_PUBLIC_URL"] = url
-            functions.update_function_configuration(FunctionName=resources[name], Environment={"Variables": environment})
-            print("set: public URL of", resources[name])
 
 
 def time_to_live(table, properties):

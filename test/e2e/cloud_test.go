@@ -6,6 +6,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"testing"
 	"time"
@@ -60,6 +63,7 @@ func deployed(t *testing.T) e2e.Target {
 	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
 	return e2e.Target{
 		BaseURL:  os.Getenv("HERMOD_CLOUD_API"),
+		Client:   emulatorClient(t),
 		Patience: 3 * time.Minute,
 		SendIngest: func(ctx context.Context, body []byte) error {
 			_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &out.IngestQueueURL, MessageBody: aws.String(string(body))})
@@ -94,4 +98,21 @@ func deadLetters(client *sqs.Client, url string) func(context.Context) ([][]byte
 		}
 		return bodies, nil
 	}
+}
+
+// emulatorClient connects to the emulator whatever the host's name, since the name
+// of an API is known to the emulator alone.
+func emulatorClient(t *testing.T) *http.Client {
+	t.Helper()
+	endpoint, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dialer net.Dialer
+	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+		MaxIdleConnsPerHost: 32,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, endpoint.Host)
+		},
+	}}
 }
