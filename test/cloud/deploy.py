@@ -53,9 +53,7 @@ def main():
 
     stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-    # By its host name the emulator serves an API at the root, as AWS does; callers connect to the emulator's address.
-    port = os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2]
-    outputs["ApiUrl"] = f"http://{outputs['ApiId']}.execute-api.localhost:{port}"
+    outputs["ApiUrl"] = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}/$default"
     outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
     print(outputs_file.read_text(), end="")
 

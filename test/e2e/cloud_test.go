@@ -6,8 +6,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"net"
-	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"testing"
@@ -62,8 +62,7 @@ func deployed(t *testing.T) e2e.Target {
 	}
 	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
 	return e2e.Target{
-		BaseURL:  os.Getenv("HERMOD_CLOUD_API"),
-		Client:   emulatorClient(t),
+		BaseURL:  front(t, os.Getenv("HERMOD_CLOUD_API")),
 		Patience: 3 * time.Minute,
 		SendIngest: func(ctx context.Context, body []byte) error {
 			_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &out.IngestQueueURL, MessageBody: aws.String(string(body))})
@@ -100,19 +99,19 @@ func deadLetters(client *sqs.Client, url string) func(context.Context) ([][]byte
 	}
 }
 
-// emulatorClient connects to the emulator whatever the host's name, since the name
-// of an API is known to the emulator alone.
-func emulatorClient(t *testing.T) *http.Client {
+// front stands before the API as its own domain name does on AWS: the emulator
+// serves an API under a path, and a link that Hermod makes from the request's host
+// would lack it.
+func front(t *testing.T, api string) string {
 	t.Helper()
-	endpoint, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
+	behind, err := url.Parse(api)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("HERMOD_CLOUD_API is no URL; run test/cloud/run.sh: %v", err)
 	}
-	var dialer net.Dialer
-	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		MaxIdleConnsPerHost: 32,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, endpoint.Host)
-		},
-	}}
+	server := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(behind)
+		r.Out.Host = r.In.Host
+	}})
+	t.Cleanup(server.Close)
+	return server.URL
 }

@@ -5,7 +5,6 @@ package e2e
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -21,8 +20,6 @@ import (
 type Target struct {
 	// BaseURL is where clients reach it.
 	BaseURL string
-	// Client connects to it; nil is http.DefaultClient.
-	Client *http.Client
 	// SendIngest puts a body into the ingest queue.
 	SendIngest func(ctx context.Context, body []byte) error
 	// PutBusEvent puts an event on the event bus.
@@ -92,7 +89,7 @@ func (c *caller) do(method, link, contentType, body string, header ...string) *a
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	got, err := cmp.Or(c.target.Client, http.DefaultClient).Do(r)
+	got, err := http.DefaultClient.Do(r)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, link, err)
 	}
