@@ -75,7 +75,7 @@ const (
 
 func dueShard(k hermod.AttemptKey) int {
 	h := fnv.New32a()
-	h.Write([]byte(k.String()))
+	_, _ = h.Write([]byte(k.String())) // a hash never fails
 	return int(h.Sum32() % dueShards)
 }
 
@@ -94,9 +94,9 @@ func (s *Store) Due(ctx context.Context, until time.Time, limit int) ([]*hermod.
 				lo: "0", hi: until.UTC().Format(sortableTime) + "$", // '$' is next after '#'
 				ascending: true, page: pageOf(limit, dueShards),
 			},
-			decode: func(it item) (*hermod.Attempt, verdict, error) {
+			decode: func(it item) (*hermod.Attempt, bool, error) {
 				a, err := attemptOf(it)
-				return a, take, err
+				return a, true, err
 			},
 		})
 	}

@@ -112,19 +112,19 @@ func compareEvents(ascending bool) func(a, b eventRef) int {
 	return func(a, b eventRef) int { return b.key.ID.Compare(a.key.ID) }
 }
 
-func (s *Store) decodeEventRef(it item) (eventRef, verdict, error) {
+func (s *Store) decodeEventRef(it item) (eventRef, bool, error) {
 	k, err := eventKeyOf(keyOf(it))
 	if err != nil {
-		return eventRef{}, end, err
+		return eventRef{}, false, err
 	}
 	if _, whole := it["s"]; !whole { // an index
-		return eventRef{key: k}, take, nil
+		return eventRef{key: k}, true, nil
 	}
 	if s.expired(it) {
-		return eventRef{}, skip, nil
+		return eventRef{}, false, nil
 	}
 	e, err := eventOf(it)
-	return eventRef{key: k, body: e}, take, err
+	return eventRef{key: k, body: e}, true, err
 }
 
 // loadEvents reads the bodies that are missing and keeps the events that are

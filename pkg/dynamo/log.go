@@ -3,6 +3,7 @@ package dynamo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"hermod/pkg/hermod"
@@ -41,8 +42,15 @@ func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Atte
 		}
 	}
 	attempts, err := collect(ctx, m, q.Limit, s.loadAttempts(q))
+	if errors.Is(err, errForeign) {
+		return nil, nil
+	}
 	return attempts, wrap("reading attempts", err)
 }
+
+// errForeign ends a walk over a subscription of another owner. All of its rows are
+// that owner's, so there is nothing to look for among them.
+var errForeign = errors.New("the subscription is another owner's")
 
 func (s *Store) logSpan(q hermod.LogQuery, subscription string, shard int) span {
 	sp := span{
@@ -82,32 +90,31 @@ func compareAttempts(ascending bool) func(a, b attemptRef) int {
 	return func(a, b attemptRef) int { return b.key.Compare(a.key) }
 }
 
-func (s *Store) decodeAttemptRef(q hermod.LogQuery) func(it item) (attemptRef, verdict, error) {
-	return func(it item) (attemptRef, verdict, error) {
+func (s *Store) decodeAttemptRef(q hermod.LogQuery) func(it item) (attemptRef, bool, error) {
+	return func(it item) (attemptRef, bool, error) {
 		k, err := attemptKeyOf(keyOf(it))
 		if err != nil {
-			return attemptRef{}, end, err
+			return attemptRef{}, false, err
 		}
 		if _, whole := it["at"]; !whole { // the index
-			return attemptRef{key: k}, take, nil
+			return attemptRef{key: k}, true, nil
 		}
 		a, err := attemptOf(it)
 		switch {
 		case err != nil:
-			return attemptRef{}, end, err
-		case a.Owner != q.Owner: // then every row of this subscription is another's
-			return attemptRef{}, end, nil
+			return attemptRef{}, false, err
+		case a.Owner != q.Owner:
+			return attemptRef{}, false, errForeign
 		case !s.inLog(q, a):
-			return attemptRef{}, skip, nil
+			return attemptRef{}, false, nil
 		}
-		return attemptRef{key: k, body: a}, take, nil
+		return attemptRef{key: k, body: a}, true, nil
 	}
 }
 
 // inLog reports whether the row belongs on the page.
 func (s *Store) inLog(q hermod.LogQuery, a *hermod.Attempt) bool {
-	return a.Owner == q.Owner &&
-		(q.Success == nil || *q.Success == a.Success()) &&
+	return (q.Success == nil || *q.Success == a.Success()) &&
 		(a.RetainUntil.IsZero() || s.now().Before(a.RetainUntil))
 }
 
@@ -129,6 +136,9 @@ func (s *Store) loadAttempts(q hermod.LogQuery) func(ctx context.Context, refs [
 			a, err := attemptOf(row)
 			if err != nil {
 				return nil, err
+			}
+			if a.Owner != q.Owner {
+				return nil, errForeign
 			}
 			loaded[a.AttemptKey] = a
 		}

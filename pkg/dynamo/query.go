@@ -34,7 +34,7 @@ func (sp *span) input(start item) *dynamodb.QueryInput {
 			":hi": &types.AttributeValueMemberS{Value: sp.hi},
 		},
 		ScanIndexForward:  aws.Bool(sp.ascending),
-		Limit:             aws.Int32(int32(min(max(sp.page, 1), maxPage))), //nolint:gosec // bounded
+		Limit:             aws.Int32(int32(min(max(sp.page, 1), maxPage))),
 		ExclusiveStartKey: start,
 	}
 	if sp.index == "" {
@@ -48,19 +48,11 @@ func (sp *span) input(start item) *dynamodb.QueryInput {
 // maxPage bounds the rows of one request; DynamoDB's own bound is 1 MB.
 const maxPage = 1000
 
-// A verdict is what becomes of a row that a stream read.
-type verdict int
-
-const (
-	take verdict = iota
-	skip         // the row is not wanted
-	end          // neither it nor any after it is
-)
-
-// A stream reads a span row by row, page by page.
+// A stream reads a span row by row, page by page. decode says of each row whether
+// it is wanted.
 type stream[T any] struct {
 	span   span
-	decode func(it item) (T, verdict, error)
+	decode func(it item) (row T, wanted bool, err error)
 
 	buffer []T
 	start  item
@@ -69,6 +61,9 @@ type stream[T any] struct {
 
 // fill reads pages until there is a row in the buffer or the span is at its end.
 func (st *stream[T]) fill(ctx context.Context, db *dynamodb.Client) error {
+	if st.span.lo >= st.span.hi { // DynamoDB refuses such a condition
+		return nil
+	}
 	for len(st.buffer) == 0 && !st.done {
 		out, err := db.Query(ctx, st.span.input(st.start))
 		if err != nil {
@@ -88,15 +83,12 @@ func (st *stream[T]) add(page []map[string]types.AttributeValue) error {
 		if sk := item(it).str(st.span.skName); sk == st.span.lo || sk == st.span.hi {
 			continue
 		}
-		row, what, err := st.decode(it)
-		switch {
-		case err != nil:
+		row, wanted, err := st.decode(it)
+		if err != nil {
 			return err
-		case what == take:
+		}
+		if wanted {
 			st.buffer = append(st.buffer, row)
-		case what == end:
-			st.done = true
-			return nil
 		}
 	}
 	return nil

@@ -131,7 +131,7 @@ func subscriptionRow(sub *hermod.Subscription) item {
 	row.text("disabled", sub.DisabledReason)
 	row.list("filters", len(sub.Filters), func(i int) string { return string(sub.Filters[i]) })
 	row.list("tags", len(sub.Tags), func(i int) string { return sub.Tags[i] })
-	row.text("type", string(sub.Type))
+	row.text("type", sub.Type)
 	row.text("signing", string(sub.Signing))
 	if sub.Schedule != nil { // an empty one is not the same as none: it retries never
 		row["schedule"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{}}

@@ -33,22 +33,22 @@ const maxAnswer = 6<<20 - 64<<10
 func Handler(h http.Handler) Function {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		if why := refuse(&event); why != "" {
-			slog.InfoContext(ctx, "request refused", "reason", why)
+			slog.InfoContext(ctx, "request refused", slog.String("reason", why))
 			return bare(http.StatusBadRequest), nil
 		}
 		adapter := httpadapter.NewV2(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			mend(r, &event)
 			answer := &recorder{method: r.Method, header: http.Header{}}
-			serve(h, answer, r)
+			serve(r.Context(), h, answer, r)
 			answer.copyTo(w)
 		}))
 		response, err := adapter.ProxyWithContext(ctx, plain(event))
 		if err != nil {
-			slog.ErrorContext(ctx, "the adapter failed on a request", "error", err)
+			slog.ErrorContext(ctx, "the adapter failed on a request", slog.Any("error", err))
 			return bare(http.StatusInternalServerError), nil
 		}
 		if size := answerSize(&response); size > maxAnswer {
-			slog.ErrorContext(ctx, "an answer is too large for Lambda", "bytes", size)
+			slog.ErrorContext(ctx, "an answer is too large for Lambda", slog.Int("bytes", size))
 			return bare(http.StatusInternalServerError), nil
 		}
 		return response, nil
@@ -56,10 +56,11 @@ func Handler(h http.Handler) Function {
 }
 
 // serve runs the handler and turns a panic into a 500.
-func serve(h http.Handler, answer *recorder, r *http.Request) {
+func serve(ctx context.Context, h http.Handler, answer *recorder, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
-			slog.ErrorContext(r.Context(), "panic in an HTTP handler", "panic", p, "stack", string(debug.Stack()))
+			slog.ErrorContext(ctx, "panic in an HTTP handler",
+				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 			answer.fail()
 		}
 	}()

@@ -54,8 +54,8 @@ func answers() map[string]http.HandlerFunc {
 			w.Header().Set("X-Lines", "a\r\nX-Evil: b")
 		},
 		"cookies": func(w http.ResponseWriter, _ *http.Request) {
-			http.SetCookie(w, &http.Cookie{Name: "a", Value: "1"}) //nolint:gosec // a test's
-			http.SetCookie(w, &http.Cookie{Name: "b", Value: "2"}) //nolint:gosec // a test's
+			http.SetCookie(w, &http.Cookie{Name: "a", Value: "1"})
+			http.SetCookie(w, &http.Cookie{Name: "b", Value: "2"})
 		},
 		"an error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {

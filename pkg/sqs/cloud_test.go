@@ -115,7 +115,7 @@ func (q *queue) create(t *testing.T, name string, attributes map[string]string) 
 // Receive hands out what a handler would be given.
 func (q *queue) Receive(ctx context.Context, most int) (batch []hermod.Received, err error) {
 	out, err := q.client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
-		QueueUrl: &q.url, MaxNumberOfMessages: int32(most), WaitTimeSeconds: 1, //nolint:gosec // ten at most
+		QueueUrl: &q.url, MaxNumberOfMessages: int32(most), WaitTimeSeconds: 1,
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"}, MessageAttributeNames: []string{"All"},
 	})
 	if err != nil {

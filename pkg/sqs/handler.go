@@ -45,7 +45,8 @@ func Handler(h hermod.Handler, q *Queue) func(context.Context, events.SQSEvent) 
 		}
 		outcomes, err := decide(ctx, h, batch)
 		if err != nil {
-			logger(q).ErrorContext(ctx, "the whole batch fails", "messages", len(batch), "error", err)
+			logger(q).ErrorContext(ctx, "the whole batch fails",
+				slog.Int("messages", len(batch)), slog.Any("error", err))
 			return failures(event.Records), nil
 		}
 		var failed []events.SQSMessage
@@ -156,11 +157,12 @@ func (q *Queue) hideAll(ctx context.Context, messages []hiding, start time.Time)
 			QueueUrl: aws.String(q.URL), Entries: entries,
 		})
 		if err != nil {
-			q.Log.WarnContext(ctx, "messages were not hidden", "messages", len(entries), "error", err)
+			q.Log.WarnContext(ctx, "messages were not hidden", slog.Int("messages", len(entries)), slog.Any("error", err))
 			continue
 		}
 		for _, f := range out.Failed {
-			q.Log.WarnContext(ctx, "a message was not hidden", "code", aws.ToString(f.Code), "error", aws.ToString(f.Message))
+			q.Log.WarnContext(ctx, "a message was not hidden",
+				slog.String("code", aws.ToString(f.Code)), slog.String("error", aws.ToString(f.Message)))
 		}
 	}
 }

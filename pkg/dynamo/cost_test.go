@@ -1,0 +1,147 @@
+package dynamo_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+// writeUnit is what one write unit covers.
+const writeUnit = 1024
+
+// itemSize is the size of an item as DynamoDB counts it: names and values, a number
+// one byte for two digits and one more, a list three bytes and one an element.
+func itemSize(t *testing.T, item object) int {
+	t.Helper()
+	size := 0
+	for name, value := range item {
+		size += len(name) + valueSize(t, value.(object)) //nolint:forcetypeassert // a test's
+	}
+	return size
+}
+
+//nolint:forcetypeassert // a test's
+func valueSize(t *testing.T, value object) int {
+	t.Helper()
+	for kind, v := range value {
+		switch kind {
+		case "S":
+			return len(v.(string))
+		case "N":
+			digits := strings.Trim(strings.ReplaceAll(v.(string), ".", ""), "0-")
+			return (len(digits)+1)/2 + 1
+		case "B":
+			b, err := base64.StdEncoding.DecodeString(v.(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(b)
+		case "L":
+			size := 3
+			for _, e := range v.([]any) {
+				size += 1 + valueSize(t, e.(object))
+			}
+			return size
+		}
+	}
+	t.Fatalf("a value of unknown kind: %v", value)
+	return 0
+}
+
+// put is the item of the one put that do makes.
+func put(t *testing.T, do func(s storeUnderTest) error) object {
+	t.Helper()
+	var item object
+	s, _ := storeOn(t, func(_ int, c call) (int, any) {
+		item, _ = c.in["Item"].(object)
+		return http.StatusOK, object{}
+	})
+	if err := do(s); err != nil {
+		t.Fatal(err)
+	}
+	return item
+}
+
+// typical is an event of half a kilobyte as the platform's producers send it, and
+// the attempt of its delivery with the longest response that is kept.
+func typical() (*hermod.Event, *hermod.Attempt) {
+	id := hermod.NewIDs(time.Now, fillOnes).Next()
+	account := "a-spge-LocalAccount00000001"
+	sub := strings.Repeat("f", 32)
+	e := &hermod.Event{
+		ID: id, Timestamp: time.Now(), Sender: "signing-documents", Name: "document.signed.by.all",
+		Data:      fmt.Appendf(nil, `{"documentId":%q}`, strings.Repeat("d", 512-17)),
+		AccountID: account, RetainUntil: time.Now().Add(hermod.DefaultRetention),
+		Matches: []hermod.Ref{{Owner: account, ID: sub}},
+	}
+	a := &hermod.Attempt{
+		AttemptKey: hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: sub, EventID: id}, Number: 1},
+		Owner:      account, Account: account, Trigger: hermod.TriggerMatch, At: time.Now(), Duration: 123456789,
+		State: hermod.Succeeded, StatusCode: http.StatusOK, Response: strings.Repeat("r", hermod.MaxResponseKept),
+		Target: "https://webhooks.example.com/hermod/receiver", SubscriptionType: hermod.Webhook,
+		SubscriptionName: "production webhook", RetainUntil: e.RetainUntil,
+	}
+	return e, a
+}
+
+func fillOnes(b []byte) {
+	for i := range b {
+		b[i] = 0xff
+	}
+}
+
+func TestTypicalRowsFitIntoOneWriteUnit(t *testing.T) {
+	t.Parallel()
+	e, a := typical()
+	for name, item := range map[string]object{
+		"event of 512 bytes": put(t, func(s storeUnderTest) error { return s.PutEvents(t.Context(), []*hermod.Event{e}) }),
+		"first-try success":  put(t, func(s storeUnderTest) error { return s.PutAttempt(t.Context(), a) }),
+	} {
+		if size := itemSize(t, item); size > writeUnit {
+			t.Errorf("%s: got %d bytes, want %d at most", name, size, writeUnit)
+		} else {
+			t.Logf("%s: %d bytes", name, size)
+		}
+	}
+}
+
+// Each index entry is a write unit more.
+func TestRowsEnterNoIndexTheyNeedNot(t *testing.T) {
+	t.Parallel()
+	e, a := typical()
+	of := func(change func(*hermod.Event)) object {
+		c := *e
+		change(&c)
+		return put(t, func(s storeUnderTest) error { return s.PutEvents(t.Context(), []*hermod.Event{&c}) })
+	}
+	tried := func(change func(*hermod.Attempt)) object {
+		c := *a
+		change(&c)
+		return put(t, func(s storeUnderTest) error { return s.PutAttempt(t.Context(), &c) })
+	}
+	for name, c := range map[string]struct {
+		item object
+		want []string
+	}{
+		"event":                      {of(func(*hermod.Event) {}), []string{"typePK"}},
+		"event of an organization":   {of(func(e *hermod.Event) { e.OrganizationID = "o" }), []string{"typePK", "orgPK"}},
+		"first-try success":          {tried(func(*hermod.Attempt) {}), nil},
+		"waiting on a message":       {tried(func(a *hermod.Attempt) { a.State, a.Carrier = hermod.Waiting, "m" }), []string{"failuresPK"}},
+		"waiting in the due index":   {tried(func(a *hermod.Attempt) { a.State, a.Carrier = hermod.Waiting, hermod.CarrierDue }), []string{"failuresPK", "duePK"}},
+		"dead":                       {tried(func(a *hermod.Attempt) { a.State = hermod.Dead }), []string{"failuresPK", "deadPK"}},
+		"dropped, not a dead letter": {tried(func(a *hermod.Attempt) { a.State = hermod.Dropped }), []string{"failuresPK"}},
+	} {
+		for _, index := range []string{"typePK", "orgPK", "failuresPK", "duePK", "deadPK"} {
+			_, in := c.item[index]
+			wanted := strings.Contains(" "+strings.Join(c.want, " ")+" ", " "+index+" ")
+			if in != wanted {
+				t.Errorf("%s: in the index of %s: %t, want %t", name, index, in, wanted)
+			}
+		}
+	}
+}
