@@ -49,12 +49,12 @@ func (c *checkpointer) loop() {
 		// The second pass is short, and leaves the writer next to nothing.
 		for range 2 {
 			if err := checkpoint(c.session); err != nil {
-				c.log.Error("copying the write-ahead log", "error", err)
+				c.log.LogAttrs(c.session.ctx, slog.LevelError, "copying the write-ahead log", slog.Any("error", err))
 			}
 		}
 		rest := func(t *tx) error { return checkpoint(t.session) }
 		if err := c.writer.outside(rest); err != nil && !errors.Is(err, errClosed) {
-			c.log.Error("finishing the copy of the write-ahead log", "error", err)
+			c.log.LogAttrs(c.session.ctx, slog.LevelError, "finishing the copy of the write-ahead log", slog.Any("error", err))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -68,6 +69,11 @@ func (db *DB) Queue(name string, o QueueOptions) *Queue {
 	q := &Queue{db: db, name: name, o: o, changed: make(chan struct{})}
 	db.queues[name] = q
 	return q
+}
+
+// log tells what no caller can be told.
+func (q *Queue) log(ctx context.Context, what string, err error) {
+	q.db.log.LogAttrs(ctx, slog.LevelError, what, slog.String("queue", q.name), slog.Any("error", err))
 }
 
 // A letter is a message on its way into or out of the table.

@@ -92,9 +92,9 @@ func (r *runner) loop(ctx context.Context) error {
 			r.due()
 		}
 		for ctx.Err() == nil {
-			moved, err := r.take()
+			moved, err := r.take(ctx)
 			if err != nil {
-				r.q.db.log.ErrorContext(ctx, "receiving messages", "queue", r.q.name, "error", err)
+				r.q.log(ctx, "receiving messages", err)
 				r.expect(r.q.o.Now().Add(pauseAfterError))
 				break
 			}
@@ -152,7 +152,7 @@ func (r *runner) signal() {
 
 // take receives messages for the workers that are free and hands them over. It
 // counts those and the ones that went to the dead letters instead.
-func (r *runner) take() (int, error) {
+func (r *runner) take(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	slots := r.free
 	if !r.backlog || slots == 0 {
@@ -163,7 +163,7 @@ func (r *runner) take() (int, error) {
 	r.mu.Unlock()
 
 	batch := r.q.o.Batch
-	p, err := r.q.pick(context.Background(), pickOptions{
+	p, err := r.q.pick(context.WithoutCancel(ctx), pickOptions{
 		limit:     slots * batch,
 		allow:     func(group string, taken int) int { return r.allowance(group, slots-taken/batch) },
 		committed: func(p *picked) { r.taken(p, slots) },
@@ -257,7 +257,7 @@ func (r *runner) release(batch []*letter, reserved bool) {
 func (r *runner) worker(ctx context.Context) {
 	for batch := range r.work {
 		outcomes := r.handle(ctx, batch)
-		r.settle(batch, outcomes)
+		r.settle(ctx, batch, outcomes)
 		r.release(batch, false)
 	}
 }
@@ -276,11 +276,11 @@ func (r *runner) handle(ctx context.Context, batch []*letter) (outcomes []hermod
 		if p == nil && len(outcomes) == len(batch) {
 			return
 		}
-		problem := fmt.Sprintf("%d outcomes for %d messages", len(outcomes), len(batch))
+		problem := fmt.Errorf("%d outcomes for %d messages", len(outcomes), len(batch))
 		if p != nil {
-			problem = fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
+			problem = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
-		r.q.db.log.ErrorContext(ctx, "handling messages", "queue", r.q.name, "error", problem)
+		r.q.log(ctx, "handling messages", problem)
 		outcomes = make([]hermod.Outcome, len(batch))
 		for i := range outcomes {
 			outcomes[i] = hermod.Outcome{Action: hermod.Again, At: r.q.o.Now().Add(r.q.o.Visibility)}
@@ -295,12 +295,12 @@ const settleTries = 5
 
 // settle has the outcomes executed with the next commit, without waiting for it: a
 // crash before it redelivers, which at-least-once allows.
-func (r *runner) settle(batch []*letter, outcomes []hermod.Outcome) {
+func (r *runner) settle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome) {
 	r.settling.Add(1)
-	r.trySettle(batch, outcomes, settleTries)
+	r.trySettle(ctx, batch, outcomes, settleTries)
 }
 
-func (r *runner) trySettle(batch []*letter, outcomes []hermod.Outcome, tries int) {
+func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome, tries int) {
 	run := func(t *tx) error {
 		for i, l := range batch {
 			if err := r.q.settle(t, l.id, l.receives, outcomes[i]); err != nil {
@@ -314,15 +314,15 @@ func (r *runner) trySettle(batch []*letter, outcomes []hermod.Outcome, tries int
 			r.settling.Done()
 			return
 		}
-		r.q.db.log.Error("settling messages", "queue", r.q.name, "error", err, "tries_left", tries-1)
+		r.q.log(ctx, "settling messages", err)
 		if tries <= 1 {
 			r.settling.Done()
 			return
 		}
-		time.AfterFunc(pauseAfterError, func() { r.trySettle(batch, outcomes, tries-1) })
+		time.AfterFunc(pauseAfterError, func() { r.trySettle(ctx, batch, outcomes, tries-1) })
 	}
 	if err := r.q.db.writer.enqueue(&op{run: run, answer: answer}); err != nil {
-		r.q.db.log.Error("settling messages", "queue", r.q.name, "error", err)
+		r.q.log(ctx, "settling messages", err)
 		r.settling.Done()
 	}
 }

@@ -237,7 +237,7 @@ func TestWhatWasInHandIsReadyAfterACrash(t *testing.T) {
 		})
 		body := sendTo(t, c.q, "g", 1)
 		for _, name := range []string{"hermod.db", "hermod.db-wal"} {
-			content, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the test's own file
+			content, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)
 			}

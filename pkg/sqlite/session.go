@@ -10,6 +10,9 @@ import (
 // A session is one connection with its prepared statements. It is used by one
 // goroutine at a time.
 type session struct {
+	// ctx is what statements run under: it never ends. A context that can end costs
+	// the driver two goroutines a call, and no statement here runs long.
+	ctx        context.Context
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
 }
@@ -19,7 +22,7 @@ func openSession(ctx context.Context, pool *sql.DB) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a connection: %w", err)
 	}
-	return &session{conn: conn, statements: map[string]*sql.Stmt{}}, nil
+	return &session{ctx: context.WithoutCancel(ctx), conn: conn, statements: map[string]*sql.Stmt{}}, nil
 }
 
 // close finalizes the statements and the connection.
@@ -31,14 +34,12 @@ func (s *session) close() error {
 	return errors.Join(append(errs, s.conn.Close())...)
 }
 
-// prepared gives the statement of a query text, prepared once. Statements run
-// without the caller's context: a context that can end costs the driver two
-// goroutines a call, and no statement here runs long.
+// prepared gives the statement of a query text, prepared once.
 func (s *session) prepared(query string) (*sql.Stmt, error) {
 	if st, ok := s.statements[query]; ok {
 		return st, nil
 	}
-	st, err := s.conn.PrepareContext(context.Background(), query)
+	st, err := s.conn.PrepareContext(s.ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("preparing %q: %w", query, err)
 	}
@@ -52,7 +53,7 @@ func (s *session) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	res, err := st.ExecContext(context.Background(), args...)
+	res, err := st.ExecContext(s.ctx, args...)
 	if err != nil {
 		return 0, fmt.Errorf("executing %q: %w", query, err)
 	}
@@ -68,7 +69,7 @@ func (s *session) each(scan func(scanner) error, query string, args ...any) erro
 	if err != nil {
 		return err
 	}
-	rows, err := st.QueryContext(context.Background(), args...)
+	rows, err := st.QueryContext(s.ctx, args...)
 	if err != nil {
 		return fmt.Errorf("querying %q: %w", query, err)
 	}
