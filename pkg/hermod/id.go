@@ -72,9 +72,11 @@ func tickOf(t time.Time) uint64 {
 	return uint64(t.UnixMilli())<<12 | fraction                                               // t is after 1970
 }
 
-// setTick sets the first eight bytes, all but the version.
+// setTick sets the time, and the version and the variant of a UUIDv7. The random
+// bits stay.
 func (id *ID) setTick(tick uint64) {
-	binary.BigEndian.PutUint64(id[:8], tick>>12<<16|tick&0xfff)
+	binary.BigEndian.PutUint64(id[:8], tick>>12<<16|7<<12|tick&0xfff)
+	id[8] = id[8]&0x3f | 0x80
 }
 
 // IDs makes ids that rise strictly within one process, also when the clock
@@ -105,8 +107,6 @@ func (s *IDs) Next() ID {
 	s.mu.Unlock()
 
 	id.setTick(tick)
-	id[6] = id[6]&0x0f | 0x70 // version 7
-	id[8] = id[8]&0x3f | 0x80 // variant of RFC 9562
 	return id
 }
 
