@@ -5,9 +5,10 @@ import (
 	"log/slog"
 )
 
-// checkpointEvery is how many operations are committed between two checkpoints: at
-// some 4 KB each, the write-ahead log stays at a few dozen megabytes.
-const checkpointEvery = 8000
+// checkpointEvery is how many bytes are committed between two checkpoints. The log
+// holds pages, so that it grows to several times as much: some 40 MB with events of
+// 0.5 KB.
+const checkpointEvery = 8 << 20
 
 // A checkpointer copies the write-ahead log into the database file. SQLite's own
 // way has the commit that fills the log copy all of it, which delays everyone who
@@ -21,7 +22,7 @@ type checkpointer struct {
 	// due holds a token when the log should be copied; closed by close.
 	due     chan struct{}
 	stopped chan struct{}
-	ops     int // of the writer's goroutine
+	bytes   int // committed since; of the writer's goroutine
 }
 
 func startCheckpointer(s *session, w *writer, log *slog.Logger) *checkpointer {
@@ -32,11 +33,11 @@ func startCheckpointer(s *session, w *writer, log *slog.Logger) *checkpointer {
 }
 
 // committed is called by the writer after each commit.
-func (c *checkpointer) committed(ops int) {
-	if c.ops += ops; c.ops < checkpointEvery {
+func (c *checkpointer) committed(bytes int) {
+	if c.bytes += bytes; c.bytes < checkpointEvery {
 		return
 	}
-	c.ops = 0
+	c.bytes = 0
 	select {
 	case c.due <- struct{}{}:
 	default:

@@ -49,7 +49,8 @@ type DB struct {
 	copier  *checkpointer
 	readers chan *session
 	// closed is closed by Close.
-	closed chan struct{}
+	closed    chan struct{}
+	closeOnce sync.Once
 
 	owners *lru[string, hermod.Owner]
 	subs   *lru[string, []*hermod.Subscription]
@@ -185,8 +186,13 @@ func (db *DB) recover(t *tx) error {
 }
 
 // Close finishes the writes in hand, refuses others and closes the file. Queues
-// must have stopped running.
-func (db *DB) Close() error {
+// must have stopped running. Later calls do nothing.
+func (db *DB) Close() (err error) {
+	db.closeOnce.Do(func() { err = db.close() })
+	return err
+}
+
+func (db *DB) close() error {
 	close(db.closed)
 	var errs []error
 	if db.writer != nil {

@@ -37,6 +37,7 @@ func (db *DB) putEvents(t *tx, events []*hermod.Event) error {
 			return err
 		}
 		if n > 0 {
+			t.bytes += len(e.Data)
 			kept := cloneEvent(e)
 			t.onCommit(func() { db.events.set(kept.Key(), kept) })
 		}

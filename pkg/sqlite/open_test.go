@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -257,4 +258,37 @@ func TestCachesAreExact(t *testing.T) {
 	}
 	stop.Store(true)
 	readers.Wait()
+}
+
+func TestTheWriteAheadLogStartsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "hermod.db")
+		db := openAt(t, path)
+		ids := newIDs(time.Now)
+		const rounds, perRound, size = 8, 50, 200 << 10
+		for range rounds {
+			var events []*hermod.Event
+			for range perRound {
+				data := fmt.Appendf(nil, "%0*d", size, 1)
+				events = append(events, &hermod.Event{ID: ids.Next(), AccountID: "a", Sender: "s", Name: "n", Data: data})
+			}
+			if err := db.PutEvents(t.Context(), events); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // for the log to be copied
+		}
+		log, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written := int64(rounds * perRound * size); log.Size() > written/2 {
+			t.Errorf("the log has %d bytes after %d were written", log.Size(), written)
+		}
+		for range 2 {
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

@@ -1,5 +1,9 @@
 package sqlite
 
+// bytesPerRow is about what a changed row adds to the write-ahead log, its large
+// values apart.
+const bytesPerRow = 512
+
 // A tx is the writer's transaction as one operation sees it.
 type tx struct {
 	session *session
@@ -8,6 +12,8 @@ type tx struct {
 	wrote  bool
 	failed bool
 	err    error
+	// bytes is about what the operation adds to the write-ahead log.
+	bytes int
 	// committed and undone run after the transaction's end, in order, still in
 	// the writer's goroutine and before the caller is answered.
 	committed []func()
@@ -17,6 +23,7 @@ type tx struct {
 func (t *tx) exec(query string, args ...any) (int64, error) {
 	n, err := t.session.exec(query, args...)
 	t.wrote = t.wrote || n > 0
+	t.bytes += int(n) * bytesPerRow
 	return n, t.note(err)
 }
 

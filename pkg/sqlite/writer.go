@@ -41,8 +41,8 @@ const (
 type writer struct {
 	session *session
 	commits atomic.Int64
-	// committed is told how many operations each commit held.
-	committed func(ops int)
+	// committed is told about how many bytes each commit wrote.
+	committed func(bytes int)
 
 	mu      sync.Mutex
 	pending []*op
@@ -208,7 +208,11 @@ func (w *writer) transact(batch []*op) (spoiled bool, err error) {
 		return false, errors.Join(err, w.rollback(batch))
 	}
 	w.commits.Add(1)
-	w.committed(len(batch))
+	bytes := 0
+	for _, o := range batch {
+		bytes += o.tx.bytes
+	}
+	w.committed(bytes)
 	return false, nil
 }
 
