@@ -89,11 +89,11 @@ func NewRetryer(options ...func(*retry.StandardOptions)) aws.Retryer {
 }
 
 func httpClient() aws.HTTPClient {
-	return awshttp.NewBuildableClient().
+	return wholeBodies{awshttp.NewBuildableClient().
 		WithTimeout(RequestTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = DialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = DialTimeout
 			t.MaxIdleConnsPerHost = connections
-		})
+		})}
 }

@@ -23,14 +23,14 @@ type emulator struct {
 	variable string // names its URL
 }
 
-// What the emulators do differently from AWS, as far as these tests touch it:
+// What the emulators do differently from AWS, as far as these tests saw it:
 //
-//   - dynoxide and MiniStack bring an index up to date within the write; AWS does
-//     so a moment later. The suite polls where it reads an index.
-//   - Both serialise transactions, so TransactionConflict never happens; that a
-//     conflict is retried is shown in retry_test.go with a transport that answers
-//     as AWS documents it.
-//   - Neither throttles, nor leaves keys of a batch unprocessed (see there too).
+//   - An index is up to date with the write; on AWS it is a moment later. The suite
+//     polls where it reads an index.
+//   - Transactions on one row follow each other; on AWS they cancel each other with
+//     TransactionConflict. Nothing is throttled, and no batch is left undone.
+//     retry_test.go shows these with answers as AWS documents them.
+//   - Rows past their time to live stay.
 var emulators = []emulator{
 	{name: "dynoxide", variable: "HERMOD_DYNOXIDE_URL"},
 	{name: "MiniStack", variable: "AWS_ENDPOINT_URL"},
