@@ -55,11 +55,11 @@ func (r *reader) text(name string) string {
 	if !present(raw) {
 		return ""
 	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+	if raw[0] != '"' {
 		r.fail(name, "must be a string")
 		return ""
 	}
+	s := unquote(raw)
 	if s == "" {
 		r.fail(name, "must not be empty")
 	}
