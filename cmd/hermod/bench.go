@@ -16,6 +16,9 @@ import (
 	"hermod/pkg/provision"
 )
 
+// maxBenchDuration keeps the four figures of a scenario within the life of a token.
+const maxBenchDuration = 2 * time.Minute
+
 // runBench measures a node that it starts for the purpose, in a directory of its
 // own, and stops again.
 func runBench(ctx context.Context, c *console, args []string) error {
@@ -42,6 +45,9 @@ func runBench(ctx context.Context, c *console, args []string) error {
 	quick := f.Bool("quick", false, "a smoke test in seconds; its figures mean little")
 	if err := f.Parse(args); err != nil {
 		return err
+	}
+	if o.Duration > maxBenchDuration {
+		return fmt.Errorf("-duration %s: want at most %s, since one token must last for a scenario", o.Duration, maxBenchDuration)
 	}
 	if *quick {
 		o.Duration, o.Warmup, o.HangWarmup = 500*time.Millisecond, 100*time.Millisecond, time.Second

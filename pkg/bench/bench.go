@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -72,6 +73,9 @@ var ErrFailed = errors.New("events were lost, refused or wrongly signed: see the
 // Run measures and prints. It fails with ErrFailed beside the report where what was
 // measured is not to be relied on.
 func Run(ctx context.Context, o Options) (*Report, error) {
+	if most := slices.Max(batches[:]); o.Connections < 1 || o.Window <= most*o.Connections {
+		return nil, fmt.Errorf("a window of %d is too small for requests of %d events over %d connections", o.Window, most, o.Connections)
+	}
 	report := &Report{
 		At: time.Now().UTC(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
 		EventBytes: eventBytes, Seconds: o.Duration.Seconds(), Connections: o.Connections, Window: o.Window,

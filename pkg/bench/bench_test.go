@@ -137,6 +137,10 @@ func TestRunFailsWhereServerDoesNotStart(t *testing.T) {
 	if _, err := bench.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "fanout") {
 		t.Errorf("error %v does not name the scenarios", err)
 	}
+	o.Window = 10 * o.Connections
+	if _, err := bench.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "window") {
+		t.Errorf("error %v does not name the window", err)
+	}
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
