@@ -15,7 +15,7 @@ func TestAnAttemptIsFoundByItsPublicID(t *testing.T) {
 		key := hermod.AttemptKey{
 			RunKey: hermod.RunKey{
 				SubscriptionID: rapid.StringMatching(`[A-Za-z0-9-]{1,60}`).Draw(t, "subscription"),
-				EventID:        hermod.ID([]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "event"))),
+				EventID:        hermod.ID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "event")),
 				Run:            rapid.IntRange(0, 1<<30).Draw(t, "run"),
 			},
 			Number: rapid.IntRange(1, hermod.MaxNumber).Draw(t, "number"),

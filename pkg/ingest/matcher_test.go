@@ -1,0 +1,136 @@
+package ingest_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+)
+
+// naive is issue 2, point 3, read aloud: for each subscription there is, by a
+// reading of its own of filters and tags.
+func naive(all []*hermod.Subscription, e *hermod.Event, now time.Time) []hermod.Ref {
+	var refs []hermod.Ref
+	for _, s := range all {
+		ofOwner := s.Owner == e.AccountID || (e.OrganizationID != "" && s.Owner == e.OrganizationID)
+		inForce := s.Active && s.DeletedAt.IsZero() && (s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt))
+		if ofOwner && inForce && naiveFilter(s.Filters, e) && naiveTags(s.Tags, e.Tags) {
+			refs = append(refs, hermod.Ref{Owner: s.Owner, ID: s.ID})
+		}
+	}
+	slices.SortFunc(refs, func(a, b hermod.Ref) int {
+		return strings.Compare(a.Owner+"\x00"+a.ID, b.Owner+"\x00"+b.ID)
+	})
+	return refs
+}
+
+func naiveFilter(filters []hermod.Pattern, e *hermod.Event) bool {
+	for _, f := range filters {
+		if text := string(f); text == "*" || text == e.Sender+":*" || text == e.Sender+":"+e.Name {
+			return true
+		}
+	}
+	return len(filters) == 0
+}
+
+func naiveTags(wanted, tags []string) bool {
+	for _, w := range wanted {
+		for _, t := range tags {
+			if w == t {
+				return true
+			}
+		}
+	}
+	return len(wanted) == 0
+}
+
+func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		owners := rapid.SampledFrom([]string{account, other, organization})
+		senders, names := rapid.SampledFrom([]string{"a", "b", "ab"}), rapid.SampledFrom([]string{"x", "y", "a"})
+		tags := rapid.SliceOfN(rapid.SampledFrom([]string{"t", "T", "u"}), 0, 3)
+		pattern := rapid.Custom(func(t *rapid.T) hermod.Pattern {
+			switch rapid.IntRange(0, 5).Draw(t, "form") {
+			case 0:
+				return "*"
+			case 1, 2:
+				return hermod.Pattern(senders.Draw(t, "sender") + ":*")
+			default:
+				return hermod.Pattern(senders.Draw(t, "sender") + ":" + names.Draw(t, "name"))
+			}
+		})
+		ends := rapid.SampledFrom([]time.Time{{}, start.Add(-1), start, start.Add(1), start.Add(time.Hour)})
+		m, c := newMemory(), newClock()
+		a := newAcceptor(m, m.journal(), newIDs(c.now), c.now)
+		var all []*hermod.Subscription
+		ids := rapid.StringMatching(`s-[a-z]{1,3}`)
+		for range rapid.IntRange(1, 6).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 4).Draw(t, "new subscriptions") {
+				s := &hermod.Subscription{
+					ID: ids.Draw(t, "id"), Owner: owners.Draw(t, "owner"), Active: rapid.IntRange(0, 3).Draw(t, "off") > 0,
+					Filters: rapid.SliceOfN(pattern, 0, 4).Draw(t, "filters"), Tags: tags.Draw(t, "wanted"), ExpiresAt: ends.Draw(t, "end"),
+				}
+				if rapid.IntRange(0, 5).Draw(t, "deleted") == 0 {
+					s.DeletedAt = start
+				}
+				if slices.ContainsFunc(all, func(o *hermod.Subscription) bool { return o.ID == s.ID && o.Owner == s.Owner }) {
+					continue
+				}
+				all = append(all, s)
+				if err := m.CreateSubscription(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e := hermod.Event{
+				AccountID: owners.Draw(t, "account"), OrganizationID: rapid.SampledFrom([]string{"", organization, account}).Draw(t, "organization"),
+				Sender: senders.Draw(t, "sender"), Name: names.Draw(t, "name"), Tags: tags.Draw(t, "tags"),
+			}
+			c.advance(time.Duration(rapid.IntRange(0, 1).Draw(t, "clock")))
+			got, err := a.Accept(t.Context(), []ingest.Submission{{Event: e}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := naive(all, &e, c.now()); !slices.Equal(got[0].Matches, want) {
+				t.Fatalf("%+v goes to %v, want %v", e, got[0].Matches, want)
+			}
+		}
+	})
+}
+
+func BenchmarkAccept(b *testing.B) {
+	m, c := newMemory(), newClock()
+	for range 1000 {
+		if err := m.CreateSubscription(b.Context(), &hermod.Subscription{
+			ID: "s", Owner: account, Active: true, Filters: []hermod.Pattern{"other:*"},
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	a := ingest.New(ingest.Options{Config: m, Journal: forgetful{m.journal()}, IDs: newIDs(c.now), Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	body := []byte(`{"sender":"sign","eventName":"done","tags":["a"],"eventData":{"text":"` + strings.Repeat("x", 400) + `"},"accountId":"` + account + `"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		submissions, err := ingest.Native(body, start)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := a.Accept(b.Context(), submissions); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A forgetful journal writes nothing.
+type forgetful struct{ ingest.Journal }
+
+func (j forgetful) Write(ctx context.Context, fn func(context.Context, ingest.Tx) error) error {
+	return j.Journal.Write(ctx, func(ctx context.Context, tx ingest.Tx) error { return fn(ctx, discarding{tx}) })
+}
