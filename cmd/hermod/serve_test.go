@@ -46,7 +46,7 @@ const patience = 30 * time.Second
 
 func start(t *testing.T, binary, data string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, read: make(chan struct{})} //nolint:noctx // the test ends it
+	p := &process{t: t, cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, read: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "HERMOD_ADDR=127.0.0.1:0", "HERMOD_DATA="+data)
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
@@ -92,7 +92,7 @@ func (p *process) end(signal os.Signal) error {
 
 func (p *process) token() string {
 	p.t.Helper()
-	answer, err := http.PostForm(p.base+"/auth/open/connect/token", url.Values{ //nolint:noctx // a test's own server
+	answer, err := http.PostForm(p.base+"/auth/open/connect/token", url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {"local"}, "client_secret": {"local-secret"},
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (p *process) token() string {
 
 // post posts JSON and decodes the answer; an error is a broken connection.
 func post(link, token, body string, into any) error {
-	r, err := http.NewRequest(http.MethodPost, link, strings.NewReader(body)) //nolint:noctx // ends with the process it talks to
+	r, err := http.NewRequest(http.MethodPost, link, strings.NewReader(body))
 	if err != nil {
 		return err
 	}

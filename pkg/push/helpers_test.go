@@ -130,7 +130,7 @@ func newTLSServer(t testing.TB, from, until time.Time, h http.HandlerFunc) (*htt
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ErrorLog = silent()
 	server.EnableHTTP2 = true
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}} //nolint:gosec // tests choose
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	t.Cleanup(server.Close)
 	return server, pool
 }

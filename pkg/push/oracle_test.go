@@ -126,7 +126,7 @@ func TestTheStandardWebhooksLibraryVerifiesDeliveries(t *testing.T) {
 				r := ps.Push(t.Context(), webhookTo(o.url+"/hook?token=1"), signed(t, body, time.Now(), secret))
 				var v verdict
 				o.read(t, &v)
-				if !v.OK || v.ID != oracleID || v.Native == nil || !*v.Native || !r.Succeeded() || r.StatusCode != 204 {
+				if !v.OK || v.ID != oracleID || v.Native == nil || !*v.Native || !r.Succeeded() || r.StatusCode != http.StatusNoContent {
 					t.Errorf("%.40s: verdict %+v, result %+v", body, v, r)
 				}
 			}
@@ -181,7 +181,7 @@ func TestTheStandardWebhooksLibraryRefusesWhatWasTamperedWith(t *testing.T) {
 		r := ps.Push(t.Context(), webhookTo(o.url), tampered())
 		var v verdict
 		o.read(t, &v)
-		if v.OK || v.Error == "" || r.Class != deliver.ClassClientError || r.StatusCode != 401 || r.Permanent != hermod.Reason("") {
+		if v.OK || v.Error == "" || r.Class != deliver.ClassClientError || r.StatusCode != http.StatusUnauthorized || r.Permanent != hermod.Reason("") {
 			t.Errorf("%s: verdict %+v, result %+v", name, v, r)
 		}
 	}

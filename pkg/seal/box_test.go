@@ -63,9 +63,9 @@ func newBox(t *testing.T) (*seal.Box, *countedKeys, *clock) {
 	return seal.NewBox(keys, random, c.now), keys, c
 }
 
-func mustSeal(t *testing.T, box *seal.Box, owner, name, text string) []byte {
+func mustSeal(t *testing.T, box *seal.Box, owner, text string) []byte {
 	t.Helper()
-	sealed, err := box.Seal(t.Context(), owner, name, []byte(text))
+	sealed, err := box.Seal(t.Context(), owner, "name", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestOpenAfterARestartWithTheSameKeyFile(t *testing.T) {
 		}
 		box := seal.NewBox(keys, random, c.now)
 		if sealed == nil {
-			sealed = mustSeal(t, box, "owner", "name", "text")
+			sealed = mustSeal(t, box, "owner", "text")
 		}
 		got, err := box.Open(t.Context(), "owner", "name", sealed)
 		if err != nil || string(got) != "text" {
@@ -126,7 +126,7 @@ func TestOpenFailsForAnyOtherBinding(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			box, _, _ := newBox(t)
-			sealed := mustSeal(t, box, "owner", "name", "text")
+			sealed := mustSeal(t, box, "owner", "text")
 			if _, err := box.Open(t.Context(), "owner", "name", sealed); err != nil {
 				t.Fatal(err) // from here on the data key is in the cache
 			}
@@ -141,7 +141,7 @@ func TestOpenFailsUnderAnotherKeyFile(t *testing.T) {
 	t.Parallel()
 	box, _, _ := newBox(t)
 	other, _, _ := newBox(t)
-	if _, err := other.Open(t.Context(), "owner", "name", mustSeal(t, box, "owner", "name", "text")); err == nil {
+	if _, err := other.Open(t.Context(), "owner", "name", mustSeal(t, box, "owner", "text")); err == nil {
 		t.Error("opened")
 	}
 }
@@ -149,7 +149,7 @@ func TestOpenFailsUnderAnotherKeyFile(t *testing.T) {
 func TestOpenFailsWhenAnyBitIsChanged(t *testing.T) {
 	t.Parallel()
 	box, _, _ := newBox(t)
-	sealed := mustSeal(t, box, "owner", "name", "text")
+	sealed := mustSeal(t, box, "owner", "text")
 	for i := range sealed {
 		for bit := range 8 {
 			changed := bytes.Clone(sealed)
@@ -164,7 +164,7 @@ func TestOpenFailsWhenAnyBitIsChanged(t *testing.T) {
 func TestOpenFailsAtAnyOtherLength(t *testing.T) {
 	t.Parallel()
 	box, _, _ := newBox(t)
-	sealed := mustSeal(t, box, "owner", "name", "text")
+	sealed := mustSeal(t, box, "owner", "text")
 	for n := range sealed {
 		if got, err := box.Open(t.Context(), "owner", "name", sealed[:n]); err == nil {
 			t.Errorf("the first %d bytes: opened %q", n, got)
@@ -180,7 +180,7 @@ func TestSealNeverRepeatsItself(t *testing.T) {
 	box, _, _ := newBox(t)
 	seen := map[string]bool{}
 	for range 100 {
-		sealed := string(mustSeal(t, box, "owner", "name", "text"))
+		sealed := string(mustSeal(t, box, "owner", "text"))
 		if seen[sealed] {
 			t.Fatal("two equal sealed texts")
 		}
@@ -192,7 +192,7 @@ func TestDataKeysAreKeptForFiveMinutes(t *testing.T) {
 	t.Parallel()
 	box, keys, c := newBox(t)
 	use := func(owner string) {
-		sealed := mustSeal(t, box, owner, "name", "text")
+		sealed := mustSeal(t, box, owner, "text")
 		if _, err := box.Open(t.Context(), owner, "name", sealed); err != nil {
 			t.Error(err)
 		}
@@ -219,7 +219,7 @@ func TestDataKeysAreKeptForFiveMinutes(t *testing.T) {
 func TestAFailureOfTheKeysIsNotKept(t *testing.T) {
 	t.Parallel()
 	box, keys, _ := newBox(t)
-	sealed := mustSeal(t, box, "owner", "name", "text")
+	sealed := mustSeal(t, box, "owner", "text")
 	keys.fail.Store(true)
 	if _, err := box.Open(t.Context(), "owner", "name", sealed); !errors.Is(err, errKeysDown) {
 		t.Errorf("open: %v", err)
@@ -301,11 +301,11 @@ func TestTheNumberOfKeptKeysIsBounded(t *testing.T) {
 	box, keys, _ := newBox(t)
 	const owners = 3000 // the bound is 1,024
 	for i := range owners {
-		mustSeal(t, box, fmt.Sprint("owner", i), "name", "")
+		mustSeal(t, box, fmt.Sprint("owner", i), "")
 	}
 	made := keys.made.Load()
 	for i := range owners {
-		mustSeal(t, box, fmt.Sprint("owner", i), "name", "")
+		mustSeal(t, box, fmt.Sprint("owner", i), "")
 	}
 	if again := keys.made.Load() - made; again < owners-1024 {
 		t.Errorf("%d of %d owners needed a new key: more than 1,024 keys were kept", again, owners)

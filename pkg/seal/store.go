@@ -140,8 +140,8 @@ func (st *Store) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map
 	for _, s := range found {
 		err := st.OpenSecrets(ctx, s)
 		if errors.Is(err, errDamaged) {
-			st.log.ErrorContext(ctx, "sealed secrets are damaged",
-				"owner", s.Owner, "subscription", s.ID, "version", s.Version, "error", err)
+			st.log.LogAttrs(ctx, slog.LevelError, "sealed secrets are damaged",
+				slog.String("owner", s.Owner), slog.String("subscription", s.ID), slog.Int64("version", s.Version), slog.Any("error", err))
 		} else if err != nil {
 			return nil, err
 		}

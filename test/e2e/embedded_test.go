@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"testing"
@@ -24,7 +23,7 @@ func TestEmbeddedEngine(t *testing.T) {
 func startNode(t *testing.T) e2e.Target {
 	t.Helper()
 	n, err := node.Open(t.Context(), node.Options{
-		Data: t.TempDir(), Policy: push.Local(), Now: time.Now, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Data: t.TempDir(), Policy: push.Local(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Timing: node.Timing{
 			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
 		},

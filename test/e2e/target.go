@@ -31,7 +31,7 @@ type Target struct {
 	Patience time.Duration
 }
 
-// The waits between attempts that a target must be set to. The last one is longer
+// Waits are the waits between attempts that a target must be set to. The last one is longer
 // than QueueWait and so goes by the due index.
 func Waits() []time.Duration { return []time.Duration{time.Second, time.Second, 2 * time.Second} }
 
