@@ -59,7 +59,7 @@ func TestRecoveringDestinationGetsTheSixthAttempt(t *testing.T) {
 		s.start()
 		s.subscribe()
 		s.publish("")
-		time.Sleep(days)
+		time.Sleep(day)
 		s.wantDeadLetters(0)
 		s.stop()
 		s.wantRows(6, hermod.Succeeded, "")
@@ -86,7 +86,7 @@ func TestNoAttemptAfterTheEventExpired(t *testing.T) {
 				s.subscribe()
 				expires := time.Now().Add(c.expires)
 				s.publish(expires.UTC().Format(time.RFC3339))
-				time.Sleep(days)
+				time.Sleep(c.expires + day)
 				s.wantDeadLetters(1)
 				s.stop()
 				// The run ends with the attempt whose wait would pass expiresAt.
