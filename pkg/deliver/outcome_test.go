@@ -149,6 +149,19 @@ func TestNothingIsAttemptedOnceTheRunHasExpired(t *testing.T) {
 	}
 }
 
+// Where events are kept for less time than the schedule takes, the run ends with a
+// row, not with one that is forgotten while it waits.
+func TestRunEndsBeforeTheLogForgetsTheEvent(t *testing.T) {
+	t.Parallel()
+	for run := range 2 {
+		r := newRig(t)
+		r.event.RetainUntil, r.pusher.result, r.message.Run = start.Add(time.Second), fails, run
+		want(t, "outcome", r.receive(t), giveUp)
+		want(t, "reason", r.last(t, run, 1).Reason, hermod.ReasonEventExpired)
+		r.wantPushes(t, 1)
+	}
+}
+
 func TestExpiryAtThisVeryMomentIsExpired(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

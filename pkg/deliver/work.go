@@ -142,12 +142,17 @@ func (w *work) unwanted(at time.Time) hermod.Reason {
 }
 
 // until is when the run's attempts end: with the event for run 0, by its own bound
-// for a later run. Zero is no bound.
+// for a later run, and at the latest when the log forgets the event, which no row
+// and no push could outlive. Zero is no bound.
 func (w *work) until(e *hermod.Event) time.Time {
+	until := w.message.Until
 	if w.message.Run == 0 {
-		return e.ExpiresAt
+		until = e.ExpiresAt
 	}
-	return w.message.Until
+	if !e.RetainUntil.IsZero() && (until.IsZero() || e.RetainUntil.Before(until)) {
+		until = e.RetainUntil
+	}
+	return until
 }
 
 func (w *work) schedule(s *hermod.Subscription, encoder Encoder) hermod.Schedule {
