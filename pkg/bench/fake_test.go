@@ -94,7 +94,7 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	for _, event := range batch.Events {
-		f.push(event)
+		f.push(context.WithoutCancel(r.Context()), event)
 	}
 }
 
@@ -112,7 +112,7 @@ func (f *fakeServer) subscribe(method string, body []byte) {
 	f.subscriptions[s.Filter] = append(f.subscriptions[s.Filter], s)
 }
 
-func (f *fakeServer) push(event []byte) {
+func (f *fakeServer) push(ctx context.Context, event []byte) {
 	var typ struct{ Sender, EventName string }
 	if json.Unmarshal(event, &typ) != nil {
 		return
@@ -136,17 +136,17 @@ func (f *fakeServer) push(event []byte) {
 		}
 		for range times {
 			if typ.EventName == "hanging" {
-				go post(s, event)
+				go post(ctx, s, event)
 			} else {
-				post(s, event)
+				post(ctx, s, event)
 			}
 		}
 	}
 }
 
 // post signs as the documents say. An endpoint that hangs is given up after a while.
-func post(s subscription, body []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+func post(ctx context.Context, s subscription, body []byte) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Target, bytes.NewReader(body))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,8 +33,8 @@ const readyPrefix = "hermod ready "
 // touches what the user's own Hermod keeps.
 func startServer(ctx context.Context, o *Options, data, profile string) (*server, error) {
 	ctx, end := context.WithCancel(ctx)
-	args := append(o.Server[1:len(o.Server):len(o.Server)],
-		"-addr", "127.0.0.1:0", "-data", data, "-log", "warn", "-targets", "local")
+	args := slices.Concat(o.Server[1:],
+		[]string{"-addr", "127.0.0.1:0", "-data", data, "-log", "warn", "-targets", "local"})
 	if profile != "" {
 		args = append(args, "-cpuprofile", profile)
 	}
