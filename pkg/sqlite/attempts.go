@@ -50,7 +50,7 @@ func (db *DB) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
 // Attempt reads one row. It fails with CodeNotFound.
 func (db *DB) Attempt(ctx context.Context, key hermod.AttemptKey) (a *hermod.Attempt, err error) {
 	err = db.view(ctx, func(r reader) (err error) {
-		a, err = db.attempt(r, key)
+		a, err = db.attempt(r, key, db.now())
 		return err
 	})
 	if err == nil && a == nil {
@@ -60,7 +60,8 @@ func (db *DB) Attempt(ctx context.Context, key hermod.AttemptKey) (a *hermod.Att
 }
 
 // LastAttempt reads the row with the highest number of a run; nil where the run
-// has none.
+// has none. It counts a row past its RetainUntil that still stands: put if absent
+// does too, and a run that were told otherwise would try to put it for ever.
 //
 // Nearly always there is none, and the answer is found in the index alone.
 func (db *DB) LastAttempt(ctx context.Context, run hermod.RunKey) (a *hermod.Attempt, err error) {
@@ -69,22 +70,23 @@ func (db *DB) LastAttempt(ctx context.Context, run hermod.RunKey) (a *hermod.Att
 		found, err := r.one([]any{&key.Number}, `SELECT number FROM attempts WHERE subscription = ? AND event = ? AND run = ?
 			ORDER BY number DESC LIMIT 1`, run.SubscriptionID, run.EventID[:], run.Run)
 		if err == nil && found {
-			a, err = db.attempt(r, key)
+			a, err = db.attempt(r, key, time.Unix(0, 0))
 		}
 		return err
 	})
 	return a, err
 }
 
-// attempt reads a row; nil where there is none. Rows are never changed, so one that
+// attempt reads a row that the log keeps beyond the moment; nil where there is
+// none. Rows are never changed, so one that
 // was found by another query a moment ago is the same.
-func (db *DB) attempt(r reader, key hermod.AttemptKey) (a *hermod.Attempt, err error) {
+func (db *DB) attempt(r reader, key hermod.AttemptKey, moment time.Time) (a *hermod.Attempt, err error) {
 	err = r.each(func(row scanner) (err error) {
 		a, err = scanAttempt(row)
 		return err
 	}, `SELECT `+attemptColumns+` FROM attempts WHERE subscription = ? AND event = ? AND run = ? AND number = ?
 	    AND (retain_until IS NULL OR retain_until > ?)`,
-		key.SubscriptionID, key.EventID[:], key.Run, key.Number, timeValue(db.now()))
+		key.SubscriptionID, key.EventID[:], key.Run, key.Number, timeValue(moment))
 	return a, err
 }
 

@@ -289,18 +289,16 @@ func (r *runner) handle(ctx context.Context, batch []*letter) (outcomes []hermod
 	return r.handler(ctx, received)
 }
 
-// settleTries bounds how often the outcome of a batch is written. If all fail,
-// the batch stays in hand until the next start, when it is received again.
-const settleTries = 5
-
 // settle has the outcomes executed with the next commit, without waiting for it: a
-// crash before it redelivers, which at-least-once allows.
+// crash before it redelivers, which at-least-once allows. While the database
+// refuses, it is tried again until Run ends; the next start receives what was not
+// settled.
 func (r *runner) settle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome) {
 	r.settling.Add(1)
-	r.trySettle(ctx, batch, outcomes, settleTries)
+	r.trySettle(ctx, batch, outcomes)
 }
 
-func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome, tries int) {
+func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome) {
 	run := func(t *tx) error {
 		for i, l := range batch {
 			if err := r.q.settle(t, l.id, l.receives, outcomes[i]); err != nil {
@@ -315,11 +313,11 @@ func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []herm
 			return
 		}
 		r.q.log(ctx, "settling messages", err)
-		if tries <= 1 {
+		if ctx.Err() != nil {
 			r.settling.Done()
 			return
 		}
-		time.AfterFunc(pauseAfterError, func() { r.trySettle(ctx, batch, outcomes, tries-1) })
+		time.AfterFunc(pauseAfterError, func() { r.trySettle(ctx, batch, outcomes) })
 	}
 	if err := r.q.db.writer.enqueue(&op{run: run, answer: answer}); err != nil {
 		r.q.log(ctx, "settling messages", err)

@@ -90,6 +90,12 @@ func (f *fixture) attemptRoundTrip(t *testing.T) {
 		wantEqual(t, normalAttempt(got(f.store.Attempt(t.Context(), a.AttemptKey))(t)), normalAttempt(a))
 		wantEqual(t, normalAttempt(got(f.store.LastAttempt(t.Context(), a.RunKey))(t)), normalAttempt(a))
 	}
+	aged := f.attempt(s, f.ids.Next())
+	aged.RetainUntil = time.Now().Add(-time.Hour)
+	must(t, f.store.PutAttempt(t.Context(), aged))
+	if last := got(f.store.LastAttempt(t.Context(), aged.RunKey))(t); last == nil || last.Number != aged.Number {
+		t.Errorf("the last attempt is %v, want the row past its retention that put-if-absent meets", last)
+	}
 	absent := full.AttemptKey
 	absent.Number = 1
 	_, err := f.store.Attempt(t.Context(), absent)
