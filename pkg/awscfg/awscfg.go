@@ -59,7 +59,7 @@ func Load(getenv func(string) string, service Service) (aws.Config, error) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return credentials, nil
 		}),
-		HTTPClient: httpClient(),
+		HTTPClient: HTTPClient(RequestTimeout),
 		Retryer:    func() aws.Retryer { return NewRetryer() },
 	}
 	switch {
@@ -88,9 +88,11 @@ func NewRetryer(options ...func(*retry.StandardOptions)) aws.Retryer {
 	return retry.NewStandard(append([]func(*retry.StandardOptions){bounded}, options...)...)
 }
 
-func httpClient() aws.HTTPClient {
+// HTTPClient makes the client of a configuration, with another bound on one attempt:
+// an emulator on a busy machine is slower than AWS.
+func HTTPClient(requestTimeout time.Duration) aws.HTTPClient {
 	return wholeBodies{awshttp.NewBuildableClient().
-		WithTimeout(RequestTimeout).
+		WithTimeout(requestTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = DialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = DialTimeout

@@ -37,6 +37,8 @@ type Store struct {
 	retryer aws.Retryer
 	// patient is the retryer of transactions.
 	patient aws.Retryer
+	// putTimeout bounds the put of one event, retries included.
+	putTimeout time.Duration
 }
 
 // New makes a Store. The clock decides which rows are past their time to live, the
@@ -46,8 +48,16 @@ func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
 	return &Store{
 		db: db, tables: tables, now: now, random: random,
-		retryer: retryer, patient: awscfg.NewRetryer(retryConflicts),
+		retryer: retryer, patient: awscfg.NewRetryer(retryConflicts), putTimeout: putTimeout,
 	}
+}
+
+// WithPutTimeout gives a Store that bounds the put of an event otherwise. It is for
+// emulators, which have nobody reading their tail and may be slow.
+func (s *Store) WithPutTimeout(d time.Duration) *Store {
+	slower := *s
+	slower.putTimeout = d
+	return &slower
 }
 
 // retryConflicts makes a retryer for transactions. Those that meet on an owner's

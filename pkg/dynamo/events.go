@@ -23,7 +23,7 @@ func (s *Store) PutEvents(ctx context.Context, events []*hermod.Event) error {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, putTimeout)
+		ctx, cancel := context.WithTimeout(ctx, s.putTimeout)
 		defer cancel()
 		_, err = s.putNew(ctx, s.tables.Events, row)
 		return err

@@ -54,8 +54,13 @@ func (e emulator) config(t *testing.T) aws.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.HTTPClient = awscfg.HTTPClient(patience)
 	return cfg
 }
+
+// patience is how long an answer may take of an emulator that shares its machine
+// with every other test.
+const patience = time.Minute
 
 // createTables creates the three tables as template.yaml has them, under names of
 // their own, and deletes them after the test.
@@ -126,7 +131,7 @@ func schema(pk, sk string) []types.KeySchemaElement {
 // open makes a store on fresh tables.
 func open(t *testing.T, cfg aws.Config) *dynamo.Store {
 	t.Helper()
-	return dynamo.New(cfg, createTables(t, cfg), time.Now, fillRandom)
+	return dynamo.New(cfg, createTables(t, cfg), time.Now, fillRandom).WithPutTimeout(patience)
 }
 
 func fillRandom(b []byte) { _, _ = rand.Read(b) } // never fails, see crypto/rand
