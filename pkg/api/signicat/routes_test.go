@@ -1,0 +1,151 @@
+package signicat_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/signicat"
+	"hermod/pkg/hermod"
+)
+
+// table is the whole route table of the dialect.
+func table() []api.Route {
+	return slices.Concat((&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
+		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes())
+}
+
+// things makes, for each path with a parameter, a thing of the local account and
+// gives its id. A row whose path has none here fails the tests of the table.
+func things() map[string]func(t *testing.T, w *world) string {
+	subscription := func(t *testing.T, w *world) string { return w.subscribe(t, "local", "") }
+	event := func(t *testing.T, w *world) string { return w.publish(t, "local", "") }
+	return map[string]func(t *testing.T, w *world) string{
+		signicat.Base + "/events/{id}":                    event,
+		signicat.Base + "/subscriptions/{subscriptionId}": subscription,
+		signicat.Base + "/delivery-logs/{id}": func(t *testing.T, w *world) string {
+			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
+		},
+	}
+}
+
+// with puts an id into a path's parameter.
+func with(path, id string) string {
+	return regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, id)
+}
+
+// target is the row's path with the id of a fresh thing.
+func target(t *testing.T, w *world, path string) string {
+	t.Helper()
+	if !strings.Contains(path, "{") {
+		return path
+	}
+	thing := things()[path]
+	if thing == nil {
+		t.Fatalf("%s has no provider of ids in things(): add one", path)
+	}
+	return with(path, thing(t, w))
+}
+
+func TestEveryRowAsksWhoIsCallingAndForItsScope(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, row := range table() {
+		what := row.Method + " " + row.Path
+		path := target(t, w, row.Path)
+		if row.Access.IsPublic() {
+			if a := w.do(t, "", row.Method, path, ""); a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed {
+				t.Errorf("%s is public and answers %d", what, a.status)
+			}
+			continue
+		}
+		none := w.do(t, "", row.Method, path, "{}")
+		wantStatus(t, what+" without a token", none, http.StatusUnauthorized)
+		if none.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: a 401 without WWW-Authenticate", what)
+		}
+		wantStatus(t, what+" with a token of nobody", w.do(t, "", row.Method, path, "{}", "Authorization", "Bearer x.y.z"), http.StatusUnauthorized)
+		wantStatus(t, what+" without scope "+row.Access.Scope(), w.do(t, "reader", row.Method, path, "{}"), http.StatusForbidden)
+		if a := w.do(t, "local", row.Method, path, "{}"); slices.Contains([]int{401, 403, 404, 405, 415, 500}, a.status) {
+			t.Errorf("%s as its owner with the scope: %d %s", what, a.status, a.body)
+		}
+	}
+}
+
+func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, row := range table() {
+		if !strings.Contains(row.Path, "{") {
+			continue
+		}
+		what, path := row.Method+" "+row.Path, target(t, w, row.Path)
+		foreign := w.do(t, "other", row.Method, path, webhook(""))
+		wantStatus(t, what+" of another account", foreign, http.StatusNotFound)
+		// Naming the owner does not help, and says nothing of whether the thing is there.
+		missing := with(row.Path, "no-such-thing")
+		for _, p := range []string{path, missing} {
+			wantStatus(t, what+" in another's name", w.do(t, "other", row.Method, p+"?signicat-accountId="+local, webhook("")), http.StatusForbidden)
+		}
+		absent := w.do(t, "other", row.Method, missing, webhook(""))
+		if absent.status != http.StatusNotFound || string(absent.body) != string(foreign.body) {
+			t.Errorf("%s: a foreign thing and a missing one can be told apart:\n%s\n%s", what, foreign.body, absent.body)
+		}
+		// It is there all the same, and unchanged.
+		get := w.do(t, "local", http.MethodGet, path, "")
+		wantStatus(t, what+", afterwards", get, http.StatusOK)
+	}
+}
+
+func TestEveryPathRefusesMethodsThatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	allowed := map[string][]string{}
+	for _, row := range table() {
+		allowed[row.Path] = append(allowed[row.Path], row.Method)
+		if row.Method == http.MethodGet {
+			allowed[row.Path] = append(allowed[row.Path], http.MethodHead)
+		}
+	}
+	for path, methods := range allowed {
+		slices.Sort(methods)
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
+			if slices.Contains(methods, method) {
+				continue
+			}
+			a := w.do(t, "", method, with(path, "x"), "")
+			wantStatus(t, method+" "+path, a, http.StatusMethodNotAllowed)
+			if got, want := a.header.Get("Allow"), strings.Join(methods, ", "); got != want {
+				t.Errorf("%s %s: Allow %q, want %q", method, path, got, want)
+			}
+		}
+	}
+}
+
+func TestPathsBesideTheTableAreNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, row := range table() {
+		path := with(row.Path, "x")
+		for _, p := range []string{path + "/", path + "/x/y", "/" + path, "/x/.." + path, strings.Replace(path, "/", "//", 1), path + "/."} {
+			wantStatus(t, row.Method+" "+p, w.do(t, "local", row.Method, p, ""), http.StatusNotFound)
+		}
+	}
+}
+
+func TestEveryRowSaysWhichFunctionServesIt(t *testing.T) {
+	t.Parallel()
+	for _, row := range table() {
+		if _, err := os.Stat(filepath.Join("..", "..", "..", "functions", row.Resource, "main.go")); err != nil || row.Resource == "" {
+			t.Errorf("%s %s: no function %q", row.Method, row.Path, row.Resource)
+		}
+		if scope := row.Access.Scope(); !row.Access.IsPublic() && scope != hermod.ScopeManage && scope != hermod.ScopePublish {
+			t.Errorf("%s %s asks for scope %q", row.Method, row.Path, scope)
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package signicat_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/auth"
+	"hermod/pkg/api/signicat"
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+	"hermod/pkg/provision"
+	"hermod/pkg/push"
+	"hermod/pkg/seal"
+	"hermod/pkg/sqlite"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// The owners and the clients of these tests, besides those of a first start: anyone
+// may publish for all, and reader holds neither of the scopes that routes ask for.
+var (
+	local        = provision.Local()[0].Account
+	organization = provision.Local()[0].Organization
+	other        = provision.Local()[1].Account
+)
+
+func clients() []provision.Client {
+	return append(provision.Local(),
+		provision.Client{ID: "anyone", Secret: "s", Account: "a-spge-Anyone", Scopes: []string{hermod.ScopePublish, hermod.ScopePublishAny}},
+		provision.Client{ID: "reader", Secret: "s", Account: local, Organization: organization, Scopes: []string{hermod.ScopeInternal}})
+}
+
+// A world is the native API over the embedded engine, with a clock moved by hand.
+type world struct {
+	db     *sqlite.DB
+	store  store
+	server *api.Server
+	routes []api.Route
+	keys   *auth.Keys
+	issuer *auth.Issuer
+	log    logbook
+
+	mu     sync.Mutex
+	at     time.Time
+	tokens map[string]string
+}
+
+// store is the database with secrets sealed before it, as a node has it.
+type store struct {
+	*seal.Store
+	plain
+}
+
+type plain struct{ *sqlite.DB }
+
+// A logbook keeps the lines of a log.
+type logbook struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// signingKey is one key for all worlds: making one takes long.
+var signingKey = sync.OnceValues(func() (hermod.SigningKey, error) {
+	var made onlyKey
+	err := (&auth.Keys{Store: &made, Sealer: open{}, Now: time.Now}).Create(context.Background())
+	return made.key, err
+})
+
+type onlyKey struct{ key hermod.SigningKey }
+
+func (o *onlyKey) SigningKeys(context.Context) ([]hermod.SigningKey, error) { return nil, nil }
+
+func (o *onlyKey) PutSigningKey(_ context.Context, k hermod.SigningKey) error {
+	o.key = k
+	return nil
+}
+
+// open seals nothing.
+type open struct{}
+
+func (open) Seal(_ context.Context, _, _ string, plaintext []byte) ([]byte, error) {
+	return plaintext, nil
+}
+func (open) Open(_ context.Context, _, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
+
+func random(p []byte) { _, _ = rand.Read(p) }
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{at: start, tokens: map[string]string{}}
+	log := slog.New(slog.NewJSONHandler(&w.log, nil))
+	ids := hermod.NewIDs(w.now, random)
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{IDs: ids, Now: w.now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	sealing, err := seal.NewLocalKeys(filepath.Join(dir, "hermod.key"), random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := signingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.PutSigningKey(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients() {
+		if err := provision.Apply(t.Context(), db, c, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.db = db
+	w.store = store{seal.NewStore(db, seal.NewBox(sealing, random, w.now), w.now, log), plain{db}}
+	w.keys = &auth.Keys{Store: db, Sealer: open{}, Now: w.now}
+	w.issuer = &auth.Issuer{Keys: w.keys, Credentials: db, Now: w.now, TokenID: func() string { return "jti" }}
+	acceptor := ingest.New(ingest.Options{
+		Config: db, Journal: db.Journal(db.Queue("delivery", sqlite.QueueOptions{})), IDs: ids, Now: w.now, Log: log,
+	})
+	w.serve(log, parts{w.store, acceptor, w.store, w.store})
+	return w
+}
+
+// parts are what the handlers are served over.
+type parts struct {
+	events        signicat.EventStore
+	acceptor      signicat.Acceptor
+	subscriptions signicat.SubscriptionStore
+	logs          signicat.LogStore
+}
+
+// serve makes the server over the parts.
+func (w *world) serve(log *slog.Logger, p parts) {
+	cursors := api.Cursors{Keys: w.keys.CursorKeys}
+	tokens := &signicat.Tokens{Issuer: w.issuer}
+	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Now: w.now}
+	subscriptions := &signicat.Subscriptions{
+		Store: p.subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Cursors: cursors, Now: w.now, Random: random,
+	}
+	logs := &signicat.DeliveryLogs{Store: p.logs, Cursors: cursors}
+	w.routes = slices.Concat(tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes())
+	w.server = api.NewServer(api.Options{
+		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.db, Now: w.now}},
+		Routes:  w.routes, Log: log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },
+	})
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at = w.at.Add(d)
+	clear(w.tokens)
+}
+
+// token is an access token of the client with all that it holds.
+func (w *world) token(t testing.TB, client string) string {
+	t.Helper()
+	w.mu.Lock()
+	known := w.tokens[client]
+	w.mu.Unlock()
+	if known != "" {
+		return known
+	}
+	i := slices.IndexFunc(clients(), func(c provision.Client) bool { return c.ID == client })
+	token, _, err := w.issuer.Issue(t.Context(), "http://host/auth/open", client, clients()[i].Secret, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tokens[client] = token
+	return token
+}
+
+// An answer is what the server said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do asks as the client; "" is nobody. Headers are pairs.
+func (w *world) do(t testing.TB, client, method, target, body string, header ...string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, "http://host"+target, strings.NewReader(body))
+	if client != "" {
+		r.Header.Set("Authorization", "Bearer "+w.token(t, client))
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	w.server.ServeHTTP(rec, r)
+	return answer{rec.Code, rec.Header(), rec.Body.Bytes()}
+}
+
+// json reads the answer's body after checking its status.
+func (a answer) json(t *testing.T, status int) map[string]any {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got %d, want %d: %s", a.status, status, a.body)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return v
+}
+
+// wrong are the members that a 400 names.
+func (a answer) wrong(t *testing.T) []string {
+	t.Helper()
+	names := []string{}
+	list, _ := a.json(t, http.StatusBadRequest)["invalidParams"].([]any)
+	for _, p := range list {
+		names = append(names, fmt.Sprint(p.(map[string]any)["name"]))
+	}
+	return names
+}
+
+func wantStatus(t *testing.T, what string, a answer, status int) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("%s: got %d, want %d: %s", what, a.status, status, a.body)
+	}
+}
+
+// publish publishes one event as the client and gives its id.
+func (w *world) publish(t *testing.T, client, members string) string {
+	t.Helper()
+	a := w.do(t, client, http.MethodPost, signicat.Base+"/events", event(members))
+	data := a.json(t, http.StatusAccepted)["data"].([]any)
+	return data[0].(map[string]any)["id"].(string)
+}
+
+// event is an event with these members besides those that are required.
+func event(members string) string {
+	return `{"sender":"sign","eventName":"done","eventData":{"a":1}` + members + `}`
+}
+
+// webhook is a subscription with these members besides those that are required.
+func webhook(members string) string {
+	return `{"name":"My Subscription","type":"Webhook","typeConfiguration":{"url":"https://receiver.example/hook"}` + members + `}`
+}
+
+// subscribe creates a subscription as the client and gives its id.
+func (w *world) subscribe(t *testing.T, client, members string) string {
+	t.Helper()
+	return w.do(t, client, http.MethodPost, signicat.Base+"/subscriptions", webhook(members)).json(t, http.StatusOK)["id"].(string)
+}
+
+// attempt puts a row of the log for the event and the subscription, of the local
+// account, and gives its id.
+func (w *world) attempt(t *testing.T, eventID, subscriptionID string, change func(*hermod.Attempt)) string {
+	t.Helper()
+	id, err := hermod.ParseID(eventID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &hermod.Attempt{
+		AttemptKey: hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: subscriptionID, EventID: id}, Number: 1},
+		Owner:      local, Account: local, Trigger: hermod.TriggerMatch, At: w.now(), Duration: 12 * time.Millisecond,
+		State: hermod.Succeeded, StatusCode: http.StatusOK, Response: "thanks", Target: "https://receiver.example/hook",
+		SubscriptionType: hermod.Webhook, SubscriptionName: "My Subscription", RetainUntil: w.now().Add(hermod.DefaultRetention),
+	}
+	change(a)
+	if err := w.db.PutAttempt(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	return a.String()
+}
+
+func asItIs(*hermod.Attempt) {}
+
+// discard is a log that nobody reads.
+func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
