@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -238,8 +237,10 @@ func (a answer) json(t *testing.T, status int) map[string]any {
 	if a.status != status {
 		t.Fatalf("got %d, want %d: %s", a.status, status, a.body)
 	}
+	d := json.NewDecoder(bytes.NewReader(a.body))
+	d.UseNumber()
 	var v map[string]any
-	if err := json.Unmarshal(a.body, &v); err != nil {
+	if err := d.Decode(&v); err != nil {
 		t.Fatalf("%v: %s", err, a.body)
 	}
 	return v
@@ -311,4 +312,4 @@ func (w *world) attempt(t *testing.T, eventID, subscriptionID string, change fun
 func asItIs(*hermod.Attempt) {}
 
 // discard is a log that nobody reads.
-func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -1,0 +1,114 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"hermod/pkg/api/auth"
+	"hermod/pkg/hermod"
+	"hermod/pkg/provision"
+	"hermod/pkg/sqlite"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func open(t *testing.T) *sqlite.DB {
+	t.Helper()
+	ids := hermod.NewIDs(time.Now, func([]byte) {})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hermod.db"), sqlite.Options{IDs: ids, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// TestAFirstStartMakesTheClientsOfTheIssue holds Local to issue 2, point 7.
+func TestAFirstStartMakesTheClientsOfTheIssue(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	for range 2 { // a second time changes nothing
+		for _, c := range provision.Local() {
+			if err := provision.Apply(t.Context(), db, c, start); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, want := range []struct{ client, secret, account, organization string }{
+		{"local", "local-secret", "a-spge-LocalAccount00000001", "o-p-LocalOrganization001"},
+		{"other", "other-secret", "a-spge-OtherAccount00000002", ""},
+	} {
+		c, err := db.Credential(t.Context(), "oauth:"+want.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Account != want.account || c.Organization != want.organization || !slices.Equal(c.SecretHash, auth.HashSecret(want.secret)) ||
+			!slices.Equal(c.Scopes, []string{"signicat-api", "events.publish"}) {
+			t.Errorf("%s: %+v", want.client, c)
+		}
+		owners, err := db.Owners(t.Context(), []string{want.account, "o-p-LocalOrganization001"})
+		if err != nil || owners[want.account].Organization != want.organization || owners["o-p-LocalOrganization001"].ID == "" {
+			t.Errorf("%s: %+v, %v", want.client, owners, err)
+		}
+	}
+}
+
+func TestApplyingAgainReplacesTheSecretAndKeepsTheOwner(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := provision.Client{ID: "c", Secret: "one", Account: "a-1", Scopes: []string{"x"}}
+	for _, secret := range []string{"one", "two"} {
+		c.Secret = secret
+		if err := provision.Apply(t.Context(), db, c, start); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.CreateSubscription(t.Context(), &hermod.Subscription{ID: secret, Owner: "a-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := db.Credential(t.Context(), "oauth:c")
+	if err != nil || !slices.Equal(found.SecretHash, auth.HashSecret("two")) {
+		t.Errorf("%+v, %v", found, err)
+	}
+	owners, err := db.Owners(t.Context(), []string{"a-1"})
+	if err != nil || owners["a-1"].Version != 2 {
+		t.Errorf("%+v, %v", owners, err)
+	}
+}
+
+// A refusing store fails in the method of that name.
+type refusing struct{ in string }
+
+var errStore = errors.New("away")
+
+func (r refusing) CreateOwner(context.Context, hermod.Owner) error {
+	if r.in == "CreateOwner" {
+		return errStore
+	}
+	return nil
+}
+
+func (r refusing) PutCredential(context.Context, *hermod.Credential) error {
+	if r.in == "PutCredential" {
+		return errStore
+	}
+	return nil
+}
+
+func TestAFailureOfTheStoreIsPassedOn(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{"CreateOwner", "PutCredential"} {
+		if err := provision.Apply(t.Context(), refusing{in}, provision.Local()[0], start); !errors.Is(err, errStore) {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
