@@ -32,6 +32,7 @@ func forge(t *testing.T, k hermod.SigningKey, change func(header map[string]any,
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	token.Header["typ"], token.Header["kid"] = "at+jwt", k.ID
 	change(token.Header, claims)
+	token.Method = jwt.GetSigningMethod(token.Header["alg"].(string))
 	signed, err := token.SignedString(private(t, k))
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,8 @@ func forgeries(t *testing.T, s *service, good string) map[string]string {
 		"HMAC under the public PEM":  mac(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.Public})),
 		"HMAC under nothing":         mac(nil),
 		"another algorithm's name":   header("RS512") + "." + parts[1] + "." + parts[2],
+		"a longer hash":              head("alg", "RS512"),
+		"another padding":            head("alg", "PS256"),
 		"a stranger's key":           forge(t, theirs, func(map[string]any, jwt.MapClaims) {}),
 		"another key's id":           head("kid", "0000000000000000"),
 		"a key's id as a path":       head("kid", "../../etc/passwd"),

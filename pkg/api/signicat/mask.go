@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 )
 
@@ -66,6 +67,21 @@ func secretName(name string) bool {
 	return false
 }
 
+// errMovedMasked is a mask beside another host: what is never shown to the owner
+// of the subscription must not be sent wherever its URL points next.
+var errMovedMasked = errors.New("changes the host of url: write its secrets out, masked ones stay behind")
+
+// host is where the url of a configuration points; "" where it has none.
+func host(configuration any) string {
+	members, _ := configuration.(map[string]any)
+	text, _ := members["url"].(string)
+	u, err := url.Parse(text)
+	if err != nil {
+		return text
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 // errNothingMasked is a mask where there is no secret that it could stand for.
 var errNothingMasked = errors.New("holds the mask of a secret that is not there")
 
@@ -82,6 +98,9 @@ func unmask(configuration, before json.RawMessage) (json.RawMessage, error) {
 	was, err := decodeNumbers(before)
 	if err != nil {
 		was = nil // a new subscription has none
+	}
+	if was != nil && host(v) != host(was) {
+		return nil, errMovedMasked
 	}
 	if v, err = unmaskValue("", v, was); err != nil {
 		return nil, err

@@ -247,6 +247,24 @@ func TestSubscriptionsAreListedOldestFirstPageByPage(t *testing.T) {
 	}
 }
 
+func TestASubscriptionOfAnotherDialectIsNotThisOnes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := "s-" + local + "-other"
+	err := w.store.CreateSubscription(t.Context(), &hermod.Subscription{
+		ID: id, Owner: local, Dialect: "telia", Name: "abc", Type: hermod.Webhook, Active: true, CreatedAt: start, Version: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+		wantStatus(t, method, w.do(t, "local", method, subscriptionsPath+"/"+id, webhook("")), http.StatusNotFound)
+	}
+	if list := w.do(t, "local", http.MethodGet, subscriptionsPath, "").json(t, http.StatusOK); len(list["data"].([]any)) != 0 {
+		t.Errorf("listed: %v", list)
+	}
+}
+
 func TestIDsThatNoStoreHoldsAreNotFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
