@@ -60,29 +60,41 @@ func (d *Deliverer) Handle(ctx context.Context, batch []hermod.Received) []hermo
 	for i := range batch {
 		m, err := decode(batch[i].Body)
 		if err != nil {
-			d.o.Log.LogAttrs(ctx, slog.LevelError, "refused message", slog.String("message", batch[i].ID), slog.Any("error", err))
+			d.o.Log.LogAttrs(ctx, slog.LevelError, "refused message", slog.String("message", batch[i].ID), hermod.LogError(err))
 			outcomes[i] = hermod.Outcome{Action: hermod.GiveUp}
 			continue
 		}
 		messages[i] = &m
 	}
-	loaded, err := d.load(ctx, messages)
+	shared, err := d.load(ctx, messages)
+	// Of a fault that is not the moment's nobody knows whose it is. Loaded one by
+	// one, it stays with the message that has it.
+	apart := err != nil && len(batch) > 1 && hermod.CodeOf(err) != hermod.CodeUnavailable
 
 	var wg sync.WaitGroup
 	for i, m := range messages {
 		if m == nil {
 			continue
 		}
-		w := work{Options: d.o, message: *m, received: &batch[i], loaded: loaded}
-		if err != nil {
+		w := work{Options: d.o, message: *m, received: &batch[i], loaded: shared}
+		switch {
+		case apart:
+			wg.Go(func() {
+				alone, err := d.load(ctx, []*hermod.Message{m})
+				if err != nil {
+					outcomes[i] = w.later(ctx, err)
+					return
+				}
+				w.loaded = alone
+				outcomes[i] = w.handle(ctx)
+			})
+		case err != nil:
 			outcomes[i] = w.later(ctx, err)
-			continue
-		}
-		if len(batch) == 1 {
+		case len(batch) == 1:
 			outcomes[i] = w.handle(ctx)
-			continue
+		default:
+			wg.Go(func() { outcomes[i] = w.handle(ctx) })
 		}
-		wg.Go(func() { outcomes[i] = w.handle(ctx) })
 	}
 	wg.Wait()
 	return outcomes

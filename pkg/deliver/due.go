@@ -18,8 +18,12 @@ type Waker struct {
 	Log   *slog.Logger
 }
 
-// wakePage is how many rows are woken between two looks at the index.
-const wakePage = 100
+const (
+	// wakePage is how many rows are woken between two looks at the index.
+	wakePage = 250
+	// wakeMargin is what must be left of the time given for another page to begin.
+	wakeMargin = 10 * time.Second
+)
 
 // Wake sends the message of every row that is due and answers how many it sent. A
 // row leaves the index only after its message is in the queue: a crash in between
@@ -28,7 +32,7 @@ func (w *Waker) Wake(ctx context.Context) (sent int, err error) {
 	start := w.Now()
 	defer func() { w.logWake(ctx, start, sent, err) }()
 	seen := map[hermod.AttemptKey]bool{}
-	for {
+	for w.timeLeft(ctx) {
 		rows, err := w.Index.Due(ctx, start, wakePage)
 		if err != nil {
 			return sent, fmt.Errorf("reading what is due: %w", err)
@@ -48,11 +52,19 @@ func (w *Waker) Wake(ctx context.Context) (sent int, err error) {
 		}
 		sent += len(fresh)
 	}
+	return sent, nil // the next minute goes on
+}
+
+func (w *Waker) timeLeft(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || deadline.Sub(w.Now()) > wakeMargin
 }
 
 func (w *Waker) wake(ctx context.Context, rows []*hermod.Attempt) error {
 	messages := make([]hermod.Message, len(rows))
+	keys := make([]hermod.AttemptKey, len(rows))
 	for i, row := range rows {
+		keys[i] = row.AttemptKey
 		messages[i] = hermod.Message{
 			EventID: row.EventID, Account: row.Account, Owner: row.Owner, SubscriptionID: row.SubscriptionID,
 			Run: row.Run, Trigger: row.Trigger, Until: row.Until, After: row.Number,
@@ -61,10 +73,8 @@ func (w *Waker) wake(ctx context.Context, rows []*hermod.Attempt) error {
 	if err := w.Queue.Send(ctx, messages); err != nil {
 		return fmt.Errorf("sending the messages of %d rows: %w", len(rows), err)
 	}
-	for _, row := range rows {
-		if err := w.Index.ClearDue(ctx, row.AttemptKey); err != nil {
-			return fmt.Errorf("clearing a due row: %w", err)
-		}
+	if err := w.Index.ClearDue(ctx, keys); err != nil {
+		return fmt.Errorf("clearing %d due rows: %w", len(rows), err)
 	}
 	return nil
 }
@@ -77,7 +87,7 @@ func (w *Waker) logWake(ctx context.Context, start time.Time, sent int, err erro
 	attrs := []slog.Attr{slog.Int("sent", sent), slog.Duration("duration", w.Now().Sub(start))}
 	if err != nil {
 		level = slog.LevelError
-		attrs = append(attrs, slog.Any("error", err))
+		attrs = append(attrs, hermod.LogError(err))
 	}
 	w.Log.LogAttrs(ctx, level, "woke due rows", attrs...)
 }

@@ -131,9 +131,11 @@ func (s *fakeStore) Due(_ context.Context, until time.Time, limit int) (due []*h
 	return due, err
 }
 
-func (s *fakeStore) ClearDue(_ context.Context, key hermod.AttemptKey) error {
+func (s *fakeStore) ClearDue(_ context.Context, keys []hermod.AttemptKey) error {
 	return s.call("ClearDue", func() error {
-		delete(s.due, key)
+		for _, key := range keys {
+			delete(s.due, key)
+		}
 		return nil
 	})
 }
@@ -248,7 +250,11 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func eventID(n byte) hermod.ID { return hermod.ID{0: 1, 15: n} }
+func eventID(n byte) hermod.ID {
+	id := hermod.FirstIDAt(start)
+	id[15] = n
+	return id
+}
 
 // receive has the rig's message handled.
 func (r *rig) receive(t *testing.T) hermod.Outcome {

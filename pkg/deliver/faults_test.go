@@ -1,8 +1,10 @@
 package deliver_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -267,4 +269,49 @@ func TestAttemptWritesOneWideLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A batch is loaded at once. Where that fails for a reason that is one message's,
+// such as a subscription that cannot be decoded, the others are not held up.
+func TestAFaultOfOneMessageLeavesItsBatchAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	bad := r.message
+	bad.SubscriptionID = "s-bad"
+	store := &pickyStore{r.store, bad.Ref()}
+	d := deliver.New(deliver.Options{
+		Store: store, Pusher: r.pusher, MaxReceives: maxReceives,
+		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: fakeEncoder{hermod.DefaultSchedule()}},
+		Now:      func() time.Time { return r.now }, Random: func() float64 { return 0 }, Log: slog.New(slog.DiscardHandler),
+	})
+	outcomes := d.Handle(t.Context(), []hermod.Received{
+		{ID: "bad", Body: bad.Encode(), Receives: 1, SentAt: start},
+		{ID: "good", Body: r.message.Encode(), Receives: 1, SentAt: start},
+	})
+	want(t, "the bad one", outcomes[0], again(start.Add(5*time.Second)))
+	want(t, "the good one", outcomes[1], done)
+	want(t, "its row", r.last(t, 0, 1).State, hermod.Succeeded)
+}
+
+// pickyStore cannot read one subscription.
+type pickyStore struct {
+	*fakeStore
+	bad hermod.Ref
+}
+
+func (s *pickyStore) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
+	if slices.Contains(refs, s.bad) {
+		return nil, errBroken
+	}
+	return s.fakeStore.SubscriptionsByRef(ctx, refs)
+}
+
+func TestAnEventThatTheLogHasForgottenEndsItsRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	clear(r.store.events)
+	r.now = start.Add(2 * time.Hour)
+	want(t, "outcome", r.receive(t), giveUp)
+	want(t, "reason", r.last(t, 0, 1).Reason, hermod.ReasonEventExpired)
+	r.wantPushes(t, 0)
 }

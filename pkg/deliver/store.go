@@ -32,8 +32,9 @@ type DueIndex interface {
 	// Due reads rows whose NextAt is not after until, the earliest first, at most
 	// limit. A row cleared a moment ago may still be among them.
 	Due(ctx context.Context, until time.Time, limit int) ([]*hermod.Attempt, error)
-	// ClearDue takes the row out of the index. The row itself stays.
-	ClearDue(ctx context.Context, key hermod.AttemptKey) error
+	// ClearDue takes rows out of the index, those that are out already included.
+	// The rows themselves stay.
+	ClearDue(ctx context.Context, keys []hermod.AttemptKey) error
 }
 
 // A Queue takes the messages that carry runs on.

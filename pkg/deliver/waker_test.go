@@ -83,7 +83,7 @@ func TestWakeLeavesWhatIsNotYetDue(t *testing.T) {
 
 func TestWakeGoesOnPageByPage(t *testing.T) {
 	t.Parallel()
-	const n = 250
+	const n = 600 // more than two pages
 	store, queue := newFakeStore(), &fakeQueue{}
 	dueRows(store, n)
 	wake(t, newWaker(store, queue), n)
@@ -143,11 +143,11 @@ type staleIndex struct {
 	stale int
 }
 
-func (s *staleIndex) ClearDue(ctx context.Context, key hermod.AttemptKey) error {
+func (s *staleIndex) ClearDue(ctx context.Context, keys []hermod.AttemptKey) error {
 	if s.stale > 0 {
 		return nil
 	}
-	return s.fakeStore.ClearDue(ctx, key)
+	return s.fakeStore.ClearDue(ctx, keys)
 }
 
 func (s *staleIndex) Due(ctx context.Context, until time.Time, limit int) ([]*hermod.Attempt, error) {
@@ -158,7 +158,7 @@ func (s *staleIndex) Due(ctx context.Context, until time.Time, limit int) ([]*he
 func TestIndexThatStillShowsClearedRows(t *testing.T) {
 	t.Parallel()
 	store, queue := newFakeStore(), &fakeQueue{}
-	dueRows(store, 150)
-	wake(t, newWaker(&staleIndex{store, 1 << 30}, queue), 100)
-	want(t, "each was sent once", len(queue.sent), 100)
+	dueRows(store, 300)
+	wake(t, newWaker(&staleIndex{store, 1 << 30}, queue), 250)
+	want(t, "each was sent once", len(queue.sent), 250)
 }

@@ -15,13 +15,12 @@ import (
 const DefaultQueueWait = 15*time.Minute + 15*time.Minute/10
 
 const (
+	// forgotten is the age from which an event that is not there will not come any
+	// more: its put was given up, or its retention has ended.
+	forgotten = time.Hour
 	// spareReceives are kept for crashes and throttling: a wait that would leave
 	// fewer goes by the due index, which comes back as a message with all of them.
 	spareReceives = 3
-	// The pause after a fault of ours starts at faultPause and doubles with every
-	// receive up to maxFaultPause, so that an outage does not use up the receives.
-	faultPause    = 5 * time.Second
-	maxFaultPause = 15 * time.Minute
 )
 
 // work is one message being handled.
@@ -100,6 +99,9 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 		return w.end(ctx, row, reason, "")
 	}
 	e, s := w.event(), w.subscription()
+	if e == nil && row.At.Sub(w.message.EventID.Time()) > forgotten {
+		return w.end(ctx, row, hermod.ReasonEventExpired, "the log no longer holds the event")
+	}
 	if e == nil {
 		return w.later(ctx, hermod.Errorf(hermod.CodeUnavailable, "the event is not there yet"))
 	}
@@ -254,20 +256,17 @@ func (w *work) disable(ctx context.Context) {
 	err := w.Store.UpdateSubscription(ctx, &s)
 	if err != nil && hermod.CodeOf(err) != hermod.CodePreconditionFailed {
 		w.Log.LogAttrs(ctx, slog.LevelError, "subscription not disabled",
-			slog.String("subscription", s.ID), slog.Any("error", err))
+			slog.String("subscription", s.ID), hermod.LogError(err))
 	}
 }
 
 // later puts the message off after a fault of ours.
 func (w *work) later(ctx context.Context, err error) hermod.Outcome {
-	pause := maxFaultPause
-	if n := w.received.Receives - 1; n < 8 {
-		pause = min(faultPause<<max(n, 0), maxFaultPause)
-	}
+	pause := hermod.FaultPause(w.received.Receives)
 	w.Log.LogAttrs(ctx, slog.LevelError, "delivery put off",
 		slog.String("event", w.message.EventID.String()),
 		slog.String("subscription", w.message.SubscriptionID),
 		slog.Int("receives", w.received.Receives),
-		slog.Duration("pause", pause), slog.Any("error", err))
+		slog.Duration("pause", pause), hermod.LogError(err))
 	return hermod.Outcome{Action: hermod.Again, At: w.Now().Add(pause)}
 }

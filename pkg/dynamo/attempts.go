@@ -104,9 +104,13 @@ func (s *Store) Due(ctx context.Context, until time.Time, limit int) ([]*hermod.
 	return rows, wrap("reading what is due", err)
 }
 
-// ClearDue takes the row out of the due index. One that is out already, or gone,
-// is no error.
-func (s *Store) ClearDue(ctx context.Context, k hermod.AttemptKey) error {
+// ClearDue takes rows out of the due index, several at a time. One that is out
+// already, or gone, is no error.
+func (s *Store) ClearDue(ctx context.Context, keys []hermod.AttemptKey) error {
+	return forEach(ctx, len(keys), func(ctx context.Context, i int) error { return s.clearDue(ctx, keys[i]) })
+}
+
+func (s *Store) clearDue(ctx context.Context, k hermod.AttemptKey) error {
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           aws.String(s.tables.Deliveries),
 		Key:                 attemptKey(k).item(),

@@ -3,6 +3,7 @@ package hermod
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 )
 
 // A Code says what kind of thing went wrong. The list is closed: each dialect
@@ -60,6 +61,10 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// LogError is err as the attribute "error" of a log line, with the causes that are
+// kept from callers.
+func LogError(err error) slog.Attr { return slog.String("error", Detail(err)) }
 
 // Detail is the text of err with the causes that its Errors keep from the caller.
 // It is for logs.

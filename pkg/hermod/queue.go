@@ -86,6 +86,26 @@ type Outcome struct {
 // receives that are left to it.
 const GiveUpPause = 30 * time.Second
 
+// The pause after a fault of Hermod's own.
+const (
+	minFaultPause = 5 * time.Second
+	maxFaultPause = 15 * time.Minute
+)
+
+// FaultPause is how long a message waits that could not be handled for a fault of
+// Hermod's own, such as a table that throttles: 5 s after the first receive, then
+// twice as long each time, up to 15 minutes. Ten receives outlast an outage of
+// three quarters of an hour.
+func FaultPause(receives int) time.Duration {
+	pause := minFaultPause
+	for range receives - 1 {
+		if pause *= 2; pause >= maxFaultPause {
+			return maxFaultPause
+		}
+	}
+	return pause
+}
+
 // A Handler decides about a batch of messages. It answers as many outcomes as it
 // got messages, in their order.
 type Handler func(ctx context.Context, batch []Received) []Outcome

@@ -136,7 +136,7 @@ func TestAMessageUnderABusyKeyWaitsAlone(t *testing.T) {
 	if !slices.Equal(actions(outcomes), []hermod.Action{hermod.Done, hermod.Again, hermod.Done}) {
 		t.Fatalf("outcomes %+v", outcomes)
 	}
-	if want := r.clock.now().Add(10 * time.Second); !outcomes[1].At.Equal(want) {
+	if want := r.clock.now().Add(5 * time.Second); !outcomes[1].At.Equal(want) {
 		t.Errorf("again at %v, want %v", outcomes[1].At, want)
 	}
 	r.clock.advance(10 * time.Second)

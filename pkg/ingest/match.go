@@ -95,7 +95,9 @@ func newIndex(version int64, subscriptions []*hermod.Subscription) *index {
 		types:   map[string]bool{},
 	}
 	for _, s := range subscriptions {
-		x.add(s)
+		kept := *s
+		kept.Sealed = nil // matching needs no secrets, and they are most of the row
+		x.add(&kept)
 	}
 	return x
 }

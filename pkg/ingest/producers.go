@@ -56,10 +56,6 @@ func (a *Acceptor) acceptOneByOne(ctx context.Context, submissions []Submission)
 	return reasons
 }
 
-// retryPause is how long a message waits that could not be accepted for no fault
-// of its own.
-const retryPause = 10 * time.Second
-
 func (a *Acceptor) refuse(ctx context.Context, m hermod.Received, err error) hermod.Outcome {
 	attrs := []slog.Attr{
 		slog.String("message", m.ID), slog.Int("receives", m.Receives),
@@ -76,7 +72,7 @@ func (a *Acceptor) refuse(ctx context.Context, m hermod.Received, err error) her
 			level = slog.LevelError
 		}
 		a.log.LogAttrs(ctx, level, "message not accepted", attrs...)
-		return hermod.Outcome{Action: hermod.Again, At: a.now().Add(retryPause)}
+		return hermod.Outcome{Action: hermod.Again, At: a.now().Add(hermod.FaultPause(m.Receives))}
 	}
 }
 

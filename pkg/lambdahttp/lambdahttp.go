@@ -19,6 +19,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+
+	"hermod/pkg/hermod"
 )
 
 // A Function is the handler of a Lambda function behind an HTTP API.
@@ -44,7 +46,7 @@ func Handler(h http.Handler) Function {
 		}))
 		response, err := adapter.ProxyWithContext(ctx, plain(event))
 		if err != nil {
-			slog.ErrorContext(ctx, "the adapter failed on a request", slog.Any("error", err))
+			slog.ErrorContext(ctx, "the adapter failed on a request", hermod.LogError(err))
 			return bare(http.StatusInternalServerError), nil
 		}
 		if size := answerSize(&response); size > maxAnswer {

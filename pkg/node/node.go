@@ -61,14 +61,13 @@ type Timing struct {
 
 // How the queues of a node behave. They are those of the deployed template.
 const (
-	maxReceives       = 10
-	ingestMaxReceives = 5
-	visibility        = 3 * time.Minute
-	deliverWorkers    = 512
-	ingestWorkers     = 8
-	ingestBatch       = 10
-	defaultDueEvery   = time.Minute
-	purgeEvery        = time.Hour
+	maxReceives     = 10
+	visibility      = 3 * time.Minute
+	deliverWorkers  = 512
+	ingestWorkers   = 8
+	ingestBatch     = 10
+	defaultDueEvery = time.Minute
+	purgeEvery      = time.Hour
 )
 
 // A Node is an open Hermod. Open it, Run it, Close it.
@@ -121,7 +120,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		store: store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
 		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now},
 		ingest: db.Queue("ingest", sqlite.QueueOptions{
-			MaxReceives: ingestMaxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause,
+			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause,
 		}),
 		delivery: db.Queue("delivery", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
@@ -232,7 +231,7 @@ func (n *Node) purge(ctx context.Context) {
 	deleted, err := n.db.Purge(ctx)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		n.o.Log.LogAttrs(ctx, slog.LevelError, "purge failed", slog.Int("deleted", deleted), slog.Any("error", err))
+		n.o.Log.LogAttrs(ctx, slog.LevelError, "purge failed", slog.Int("deleted", deleted), hermod.LogError(err))
 	case deleted > 0:
 		n.o.Log.LogAttrs(ctx, slog.LevelInfo, "purged", slog.Int("deleted", deleted))
 	}

@@ -141,7 +141,7 @@ func (st *Store) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map
 		err := st.OpenSecrets(ctx, s)
 		if errors.Is(err, errDamaged) {
 			st.log.LogAttrs(ctx, slog.LevelError, "sealed secrets are damaged",
-				slog.String("owner", s.Owner), slog.String("subscription", s.ID), slog.Int64("version", s.Version), slog.Any("error", err))
+				slog.String("owner", s.Owner), slog.String("subscription", s.ID), slog.Int64("version", s.Version), hermod.LogError(err))
 		} else if err != nil {
 			return nil, err
 		}

@@ -104,13 +104,18 @@ func (db *DB) Due(ctx context.Context, until time.Time, limit int) (due []*hermo
 	return due, err
 }
 
-// ClearDue takes the row out of the due index. The row itself stays.
-func (db *DB) ClearDue(ctx context.Context, key hermod.AttemptKey) error {
+// ClearDue takes rows out of the due index in one transaction. The rows stay.
+func (db *DB) ClearDue(ctx context.Context, keys []hermod.AttemptKey) error {
 	return db.update(ctx, func(t *tx) error {
-		_, err := t.exec(`UPDATE attempts SET due_at = NULL
-			WHERE subscription = ? AND event = ? AND run = ? AND number = ? AND due_at IS NOT NULL`,
-			key.SubscriptionID, key.EventID[:], key.Run, key.Number)
-		return err
+		for i := range keys {
+			key := &keys[i]
+			if _, err := t.exec(`UPDATE attempts SET due_at = NULL
+				WHERE subscription = ? AND event = ? AND run = ? AND number = ? AND due_at IS NOT NULL`,
+				key.SubscriptionID, key.EventID[:], key.Run, key.Number); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"errors"
 	"log/slog"
+
+	"hermod/pkg/hermod"
 )
 
 // checkpointEvery is how many bytes are committed between two checkpoints. The log
@@ -50,12 +52,12 @@ func (c *checkpointer) loop() {
 		// The second pass is short, and leaves the writer next to nothing.
 		for range 2 {
 			if err := checkpoint(c.session); err != nil {
-				c.log.LogAttrs(c.session.ctx, slog.LevelError, "copying the write-ahead log", slog.Any("error", err))
+				c.log.LogAttrs(c.session.ctx, slog.LevelError, "copying the write-ahead log", hermod.LogError(err))
 			}
 		}
 		rest := func(t *tx) error { return checkpoint(t.session) }
 		if err := c.writer.outside(rest); err != nil && !errors.Is(err, errClosed) {
-			c.log.LogAttrs(c.session.ctx, slog.LevelError, "finishing the copy of the write-ahead log", slog.Any("error", err))
+			c.log.LogAttrs(c.session.ctx, slog.LevelError, "finishing the copy of the write-ahead log", hermod.LogError(err))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"hermod/pkg/hermod"
 )
@@ -10,13 +11,16 @@ import (
 // events do not wait for it.
 const purgeChunk = 200
 
-// Purge deletes events and attempts past their RetainUntil and claims past their
-// ExpiresAt, and counts the rows. No index serves it: the rows of an account, and
+// deadLetterRetention is how long a dead letter is kept, as SQS keeps one.
+const deadLetterRetention = 14 * 24 * time.Hour
+
+// Purge deletes events and attempts past their RetainUntil, claims past their
+// ExpiresAt and dead letters of two weeks, and counts the rows. No index serves it: the rows of an account, and
 // of a subscription, are read from the oldest on until purgeChunk of them in a row
 // are to stay. A row behind those, as when an account's retention was shortened, is
 // deleted by a later Purge; no read shows it meanwhile.
 func (db *DB) Purge(ctx context.Context) (deleted int, err error) {
-	for _, purge := range []func(context.Context) (int, error){db.purgeEvents, db.purgeAttempts, db.purgeClaims} {
+	for _, purge := range []func(context.Context) (int, error){db.purgeEvents, db.purgeAttempts, db.purgeClaims, db.purgeDeadLetters} {
 		n, err := purge(ctx)
 		deleted += n
 		if err != nil {
@@ -156,6 +160,26 @@ func (db *DB) purgeClaims(ctx context.Context) (int, error) {
 			return err
 		}, `SELECT owner, key, coalesce(expires_at <= ?, 0) FROM claims WHERE (owner, key) > (?, ?) ORDER BY owner, key LIMIT ?`,
 			now, owner, key, purgeChunk)
+		return seen, ds, err
+	})
+}
+
+// purgeDeadLetters goes through all dead letters: they are in the order of their
+// ids, which a message keeps however long it was tried.
+func (db *DB) purgeDeadLetters(ctx context.Context) (int, error) {
+	var queue string
+	var id hermod.ID
+	return db.purgeBy(ctx, true, func(r reader) (seen int, ds []deletion, err error) {
+		err = r.each(func(row scanner) error {
+			var old bool
+			err := row.Scan(&queue, scanID(&id), &old)
+			if seen++; old {
+				dead := id
+				ds = append(ds, deletion{`DELETE FROM dead_letters WHERE queue = ? AND id = ?`, []any{queue, dead[:]}})
+			}
+			return err
+		}, `SELECT queue, id, dead_at <= ? FROM dead_letters WHERE (queue, id) > (?, ?) ORDER BY queue, id LIMIT ?`,
+			timeValue(db.now().Add(-deadLetterRetention)), queue, id[:], purgeChunk)
 		return seen, ds, err
 	})
 }

@@ -53,6 +53,8 @@ func TestPurgeDeletesWhatIsPastItsTime(t *testing.T) {
 			t.Fatalf("purged %d rows, %v; want %d", n, err, want)
 		}
 	}
+	queue := db.Queue("q", sqlite.QueueOptions{MaxReceives: 1, Visibility: time.Millisecond})
+	die(t, queue)
 	put(now().Add(time.Hour))
 	put(now().Add(48 * time.Hour))
 	put(time.Time{}) // kept for ever
@@ -62,4 +64,27 @@ func TestPurgeDeletesWhatIsPastItsTime(t *testing.T) {
 	purge(0)
 	ahead.Store(int64(72 * time.Hour))
 	purge(3 * each)
+	if dead, err := queue.DeadLetters(t.Context()); err != nil || len(dead) != 1 {
+		t.Fatalf("%d dead letters after three days, %v; want 1", len(dead), err)
+	}
+	ahead.Store(int64(15 * 24 * time.Hour))
+	purge(1)
+	purge(0)
+}
+
+// die sends a message and receives it until it is a dead letter.
+func die(t *testing.T, q *sqlite.Queue) {
+	t.Helper()
+	if err := q.SendBodies(t.Context(), [][]byte{[]byte("m")}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if _, err := q.Receive(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if dead, err := q.DeadLetters(t.Context()); err != nil || len(dead) == 1 {
+			return
+		}
+	}
+	t.Fatal("the message is no dead letter")
 }

@@ -73,7 +73,7 @@ func (db *DB) Queue(name string, o QueueOptions) *Queue {
 
 // log tells what no caller can be told.
 func (q *Queue) log(ctx context.Context, what string, err error) {
-	q.db.log.LogAttrs(ctx, slog.LevelError, what, slog.String("queue", q.name), slog.Any("error", err))
+	q.db.log.LogAttrs(ctx, slog.LevelError, what, slog.String("queue", q.name), hermod.LogError(err))
 }
 
 // A letter is a message on its way into or out of the table.

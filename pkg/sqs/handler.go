@@ -46,7 +46,7 @@ func Handler(h hermod.Handler, q *Queue) func(context.Context, events.SQSEvent) 
 		outcomes, err := decide(ctx, h, batch)
 		if err != nil {
 			logger(q).ErrorContext(ctx, "the whole batch fails",
-				slog.Int("messages", len(batch)), slog.Any("error", err))
+				slog.Int("messages", len(batch)), hermod.LogError(err))
 			return failures(event.Records), nil
 		}
 		var failed []events.SQSMessage
@@ -110,7 +110,7 @@ func received(m *events.SQSMessage, redrivenAfter time.Duration) hermod.Received
 	}
 }
 
-// defaultRedrivenAfter is more than a send takes with all its retries, and less
+// defaultRedrivenAfter is more than one send takes with the SDK's retries, and less
 // than a message spends in a queue before it is among the dead letters.
 const defaultRedrivenAfter = 25 * time.Second
 
@@ -157,7 +157,7 @@ func (q *Queue) hideAll(ctx context.Context, messages []hiding, start time.Time)
 			QueueUrl: aws.String(q.URL), Entries: entries,
 		})
 		if err != nil {
-			q.Log.WarnContext(ctx, "messages were not hidden", slog.Int("messages", len(entries)), slog.Any("error", err))
+			q.Log.WarnContext(ctx, "messages were not hidden", slog.Int("messages", len(entries)), hermod.LogError(err))
 			continue
 		}
 		for _, f := range out.Failed {

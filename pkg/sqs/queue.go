@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,10 +87,35 @@ func (q *Queue) SendBodies(ctx context.Context, bodies [][]byte) error {
 	return q.sendAll(ctx, entries)
 }
 
+// sending is how many batches are sent at a time.
+const sending = 16
+
 func (q *Queue) sendAll(ctx context.Context, entries []types.SendMessageBatchRequestEntry) error {
 	for i := range entries {
 		entries[i].Id = aws.String(strconv.Itoa(i))
 	}
+	batches := split(entries)
+	errs := make([]error, len(batches))
+	var wg sync.WaitGroup
+	free := make(chan struct{}, sending)
+	for i, batch := range batches {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			errs[i] = q.sendBatch(ctx, batch)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return awscfg.Wrap("sending messages", err)
+		}
+	}
+	return nil
+}
+
+// split cuts entries into batches that SQS takes in one request.
+func split(entries []types.SendMessageBatchRequestEntry) (batches [][]types.SendMessageBatchRequestEntry) {
 	for len(entries) > 0 {
 		n, size := 0, 0
 		for n < min(len(entries), maxBatch) {
@@ -99,25 +125,25 @@ func (q *Queue) sendAll(ctx context.Context, entries []types.SendMessageBatchReq
 			}
 			n++
 		}
-		if err := q.sendBatch(ctx, entries[:n]); err != nil {
-			return awscfg.Wrap("sending messages", err)
-		}
+		batches = append(batches, entries[:n])
 		entries = entries[n:]
 	}
-	return nil
+	return batches
 }
 
 // sendBatch sends a batch, and again what SQS failed to take of it.
 func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchRequestEntry) error {
-	now := strconv.FormatInt(q.Now().UnixMilli(), 10)
 	byID := make(map[string]types.SendMessageBatchRequestEntry, len(entries))
 	for i := range entries {
-		entries[i].MessageAttributes = map[string]types.MessageAttributeValue{
-			sent: {DataType: aws.String("Number"), StringValue: aws.String(now)},
-		}
 		byID[*entries[i].Id] = entries[i]
 	}
 	for try := 1; ; try++ {
+		now := strconv.FormatInt(q.Now().UnixMilli(), 10) // of this try, see redriven
+		for i := range entries {
+			entries[i].MessageAttributes = map[string]types.MessageAttributeValue{
+				sent: {DataType: aws.String("Number"), StringValue: aws.String(now)},
+			}
+		}
 		out, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: aws.String(q.URL), Entries: entries})
 		if err != nil || len(out.Failed) == 0 {
 			return err

@@ -19,7 +19,7 @@ func (f *fixture) waiting(t *testing.T, s *hermod.Subscription, nextAt time.Time
 	a.State, a.NextAt, a.Carrier = hermod.Waiting, nextAt, carrier
 	must(t, f.store.PutAttempt(t.Context(), a))
 	t.Cleanup(func() {
-		if err := f.store.ClearDue(t.Context(), a.AttemptKey); err != nil && t.Context().Err() == nil {
+		if err := f.store.ClearDue(t.Context(), []hermod.AttemptKey{a.AttemptKey}); err != nil && t.Context().Err() == nil {
 			t.Error(err)
 		}
 	})
@@ -82,17 +82,15 @@ func testDueIndex(t *testing.T, f *fixture) {
 		first := f.waiting(t, s, now.Add(-2*time.Second), hermod.CarrierDue)
 		second := f.waiting(t, s, now.Add(-time.Second), hermod.CarrierDue)
 		f.wantDue(t, s, now, first, second)
-		must(t, f.store.ClearDue(t.Context(), first.AttemptKey))
-		must(t, f.store.ClearDue(t.Context(), first.AttemptKey))
+		must(t, f.store.ClearDue(t.Context(), []hermod.AttemptKey{first.AttemptKey}))
+		must(t, f.store.ClearDue(t.Context(), []hermod.AttemptKey{first.AttemptKey}))
 		f.wantDue(t, s, now, second)
 		row := got(f.store.Attempt(t.Context(), first.AttemptKey))(t)
 		wantEqual(t, normalAttempt(row), normalAttempt(first))
 	})
 	f.run(t, "clearing an absent row makes none", func(t *testing.T) {
 		key := f.attempt(f.subscription(f.name("a")), f.ids.Next()).AttemptKey
-		if err := f.store.ClearDue(t.Context(), key); err != nil {
-			wantCode(t, err, hermod.CodeNotFound)
-		}
+		must(t, f.store.ClearDue(t.Context(), []hermod.AttemptKey{key}))
 		_, err := f.store.Attempt(t.Context(), key)
 		wantCode(t, err, hermod.CodeNotFound)
 	})

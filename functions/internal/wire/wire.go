@@ -36,7 +36,7 @@ func Start(build func(*Env) (any, error)) {
 	slog.SetDefault(e.Log) // net/http writes what a peer sent unasked through the standard log
 	handler, err := build(e)
 	if err != nil {
-		e.Log.Error("function not started", slog.Any("error", err))
+		e.Log.Error("function not started", hermod.LogError(err))
 		os.Exit(1)
 	}
 	lambda.Start(handler)

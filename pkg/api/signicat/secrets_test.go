@@ -69,6 +69,7 @@ func TestAConfigurationThatWasReadCanBeWrittenBack(t *testing.T) {
 	for name, configuration := range map[string]string{
 		"a header that was not there": `{"url":"https://receiver.example/","headers":{"X-New":"********"}}`,
 		"a secret that was not there": `{"url":"https://receiver.example/","token":"********"}`,
+		"another host":                `{"url":"https://elsewhere.example/","headers":{"Authorization":"********"}}`,
 		"one element further":         `{"url":"https://receiver.example/","nested":[{},{"Password":"********"}]}`,
 	} {
 		if a := write(configuration); a.status != http.StatusBadRequest || fmt.Sprint(a.wrong(t)) != "[typeConfiguration]" {
