@@ -68,7 +68,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	c.welcome("http://" + listener.Addr().String())
 	if host, _, _ := net.SplitHostPort(*addr); !loopback(host) {
-		fmt.Fprintln(c.err, "hermod: listening beyond this machine, and everybody knows the secrets of the clients local and other; let nobody you don't trust reach the port")
+		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets of the clients local and other: revoke them with hermod provision -revoke")
 	}
 	return n.Serve(ctx, listener)
 }

@@ -112,3 +112,33 @@ func TestAFailureOfTheStoreIsPassedOn(t *testing.T) {
 		}
 	}
 }
+
+func TestARevokedClientStaysRevokedUntilItIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	local := provision.Local()[0]
+	if err := provision.Revoke(t.Context(), db, local.ID, start); hermod.CodeOf(err) != hermod.CodeNotFound {
+		t.Errorf("revoking an unknown client: %v", err)
+	}
+	revokedAt := func(step func() error) time.Time {
+		t.Helper()
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+		c, err := db.Credential(t.Context(), auth.OAuthClient(local.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.RevokedAt
+	}
+	apply := func() error { return provision.Apply(t.Context(), db, local, start) }
+	revoke := func() error { return provision.Revoke(t.Context(), db, local.ID, start) }
+	for i, step := range []struct {
+		do      func() error
+		revoked bool
+	}{{apply, false}, {revoke, true}, {revoke, true}, {apply, false}} {
+		if at := revokedAt(step.do); at.IsZero() == step.revoked {
+			t.Errorf("step %d: revoked at %v", i, at)
+		}
+	}
+}
