@@ -25,7 +25,7 @@ test-cloud: ## deploy template.yaml to an AWS emulator and test there
 	test/cloud/run.sh
 
 check: ## format, vet, lint, size of the functions
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'not gofmt-ed'; exit 1; }
+	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)" || { echo 'not gofmt-ed'; exit 1; }
 	go vet ./... && go vet -tags cloud ./...
 	$(MAKE) --no-print-directory lint size
 
