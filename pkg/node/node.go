@@ -193,6 +193,9 @@ func (n *Node) DeadLetters(ctx context.Context) ([][]byte, error) {
 	return n.delivery.DeadLetters(ctx)
 }
 
+// Redrive moves the delivery queue's dead letters back: each starts a new run.
+func (n *Node) Redrive(ctx context.Context) error { return n.delivery.Redrive(ctx) }
+
 // Run polls the queues and wakes what is due until ctx ends; then it finishes what
 // is in hand and returns.
 func (n *Node) Run(ctx context.Context) error {

@@ -10,6 +10,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	bridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"hermod/pkg/awscfg"
 	"hermod/pkg/dynamo"
@@ -30,12 +33,18 @@ type outputs struct {
 	IngestQueueURL                            string `json:"IngestQueueUrl"`
 	IngestDeadLetterQueueURL                  string `json:"IngestDeadLetterQueueUrl"`
 	DeadLetterQueueURL                        string `json:"DeadLetterQueueUrl"`
+	DeliveryQueueURL                          string `json:"DeliveryQueueUrl"`
 	EventBusName                              string
 }
 
 func TestDeployedTemplate(t *testing.T) {
 	t.Parallel()
 	e2e.Run(t, deployed(t))
+}
+
+func TestDeployedTemplateRedrives(t *testing.T) {
+	t.Parallel()
+	e2e.RunRedrive(t, deployed(t))
 }
 
 // deployed is the stack that test/cloud/run.sh deployed.
@@ -76,6 +85,7 @@ func deployed(t *testing.T) e2e.Target {
 		},
 		IngestDeadLetters: deadLetters(queues, out.IngestDeadLetterQueueURL),
 		DeadLetters:       deadLetters(queues, out.DeadLetterQueueURL),
+		Redrive:           redrive(queues, out.DeadLetterQueueURL, out.DeliveryQueueURL),
 	}
 }
 
@@ -96,6 +106,43 @@ func deadLetters(client *sqs.Client, url string) func(context.Context) ([][]byte
 			}
 		}
 		return bodies, nil
+	}
+}
+
+// redriveAge is how old a message must be to pass for one that was moved back: see
+// pkg/sqs.
+const redriveAge = 30 * time.Second
+
+// redrive stands in for StartMessageMoveTask, which the emulator lacks. Like it, it
+// sends a new message with the body and the attributes of the old one.
+func redrive(client *sqs.Client, from, to string) func(context.Context, string) error {
+	return func(ctx context.Context, eventID string) error {
+		for ctx.Err() == nil {
+			got, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+				QueueUrl: &from, MaxNumberOfMessages: 10, VisibilityTimeout: 1, WaitTimeSeconds: 1,
+				MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
+			})
+			if err != nil {
+				return err
+			}
+			for _, m := range got.Messages {
+				sent, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64)
+				if err != nil {
+					return err
+				}
+				if !strings.Contains(*m.Body, eventID) || time.Since(time.UnixMilli(sent)) < redriveAge {
+					continue
+				}
+				if _, err := client.SendMessage(ctx, &sqs.SendMessageInput{
+					QueueUrl: &to, MessageBody: m.Body, MessageAttributes: m.MessageAttributes,
+				}); err != nil {
+					return err
+				}
+				_, err = client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &from, ReceiptHandle: m.ReceiptHandle})
+				return err
+			}
+		}
+		return ctx.Err()
 	}
 }
 

@@ -19,6 +19,11 @@ func TestEmbeddedEngine(t *testing.T) {
 	e2e.Run(t, startNode(t))
 }
 
+func TestEmbeddedEngineRedrives(t *testing.T) {
+	t.Parallel()
+	e2e.RunRedrive(t, startNode(t))
+}
+
 // startNode serves a node on loopback until the test ends.
 func startNode(t *testing.T) e2e.Target {
 	t.Helper()
@@ -52,6 +57,7 @@ func startNode(t *testing.T) e2e.Target {
 		SendIngest:        n.SendIngest,
 		IngestDeadLetters: n.IngestDeadLetters,
 		DeadLetters:       n.DeadLetters,
+		Redrive:           func(ctx context.Context, _ string) error { return n.Redrive(ctx) },
 		Patience:          30 * time.Second,
 		// The embedded engine has no bus. What a rule of one would put into the
 		// ingest queue is this envelope.

@@ -27,6 +27,9 @@ type Target struct {
 	// IngestDeadLetters and DeadLetters are the bodies in the dead-letter queues.
 	IngestDeadLetters func(ctx context.Context) ([][]byte, error)
 	DeadLetters       func(ctx context.Context) ([][]byte, error)
+	// Redrive moves dead letters of the delivery queue back, that of the event at
+	// least.
+	Redrive func(ctx context.Context, eventID string) error
 	// Patience bounds every wait for what must come about.
 	Patience time.Duration
 }
