@@ -105,7 +105,7 @@ func parseSuccess(s string) (*bool, error) {
 	var success bool
 	switch strings.ToLower(s) {
 	case "":
-		return nil, nil //nolint:nilnil // no filter
+		return nil, nil // no filter
 	case "true":
 		success = true
 	case "false":
@@ -118,7 +118,7 @@ func parseSuccess(s string) (*bool, error) {
 func (d *DeliveryLogs) position(r *http.Request, scope []string) (*hermod.AttemptKey, error) {
 	cursor := api.Query(r, "cursor")
 	if cursor == "" {
-		return nil, nil //nolint:nilnil // from the start
+		return nil, nil // from the start
 	}
 	position, err := d.Cursors.Read(r.Context(), scope, "cursor", cursor)
 	if err != nil {
