@@ -100,6 +100,8 @@ func (m *model) actions() map[string]func(*rapid.T) {
 
 const maxWorkers = 4
 
+// An action that has nothing to act on skips: rapid then draws another one, and no
+// check is left out.
 func (m *model) receive(t *rapid.T) {
 	visible := m.w.visible()
 	if len(visible) == 0 || len(m.w.workers) >= maxWorkers {

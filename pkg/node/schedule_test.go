@@ -227,7 +227,7 @@ func (s *stage) Push(_ context.Context, _ *hermod.Subscription, p deliver.Payloa
 	if id := p.Header.Get("X-Signicat-Delivery-Attempt-Id"); !strings.HasSuffix(id, fmt.Sprintf("-0-%d", n)) {
 		s.t.Errorf("push %d has the attempt id %s", n, id)
 	}
-	time.Sleep(70 * time.Millisecond) // what an answer takes
+	time.Sleep(70 * time.Millisecond) // what an answer takes, in the bubble's time
 	return s.answer(n)
 }
 
