@@ -4,6 +4,7 @@ package main
 import (
 	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
+	"hermod/pkg/api"
 	"hermod/pkg/api/signicat"
 )
 
@@ -18,6 +19,9 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	events := &signicat.Events{Store: store, Acceptor: acceptor, BaseURL: e.BaseURL(), Now: e.Now}
-	return e.HTTP(store, e.Keys(store, nil), events.Routes()), nil
+	keys := e.Keys(store, nil)
+	events := &signicat.Events{
+		Store: store, Acceptor: acceptor, Cursors: api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(), Now: e.Now,
+	}
+	return e.HTTP(store, keys, events.Routes()), nil
 }

@@ -4,6 +4,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"hermod/pkg/hermod"
 )
@@ -16,6 +17,8 @@ type Route struct {
 	// any one segment.
 	Method string
 	Path   string
+	// AliasOf is the path that this one is another spelling of; "" for none.
+	AliasOf string
 	// Resource names the function that serves the row on AWS.
 	Resource string
 	Access   Access
@@ -51,4 +54,18 @@ func (a Access) IsPublic() bool { return a.public != nil }
 
 func (a Access) valid() bool {
 	return (a.public != nil) != (a.scoped != nil && a.scope != "")
+}
+
+// WithAliases adds to the rows, for each path with aliases, the same rows under
+// those.
+func WithAliases(rows []Route, aliases map[string][]string) []Route {
+	all := slices.Clone(rows)
+	for _, row := range rows {
+		for _, path := range aliases[row.Path] {
+			alias := row
+			alias.Path, alias.AliasOf = path, row.Path
+			all = append(all, alias)
+		}
+	}
+	return all
 }

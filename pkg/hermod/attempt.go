@@ -134,6 +134,8 @@ type Attempt struct {
 	Owner   string
 	Account string
 	Trigger Trigger
+	// Replay is the replay that started the run; zero for none.
+	Replay ID
 	// Until ends the run's attempts; zero: run 0 ends with its event, and a later
 	// run with its schedule.
 	Until time.Time

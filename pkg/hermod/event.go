@@ -42,6 +42,9 @@ type Event struct {
 	ExpiresAt time.Time
 	Tags      []string
 	Context   Context
+	// Internal says that the type was defined as internal when the event was
+	// accepted: only subscriptions that include internal events receive it.
+	Internal bool
 	// Matches are the subscriptions the event matched when it was accepted.
 	Matches []Ref
 	// RetainUntil is when the log forgets the event.
@@ -70,6 +73,29 @@ type EventQuery struct {
 	Ascending bool
 	// Limit bounds the page, 1 or more. A shorter page is the last one.
 	Limit int
+}
+
+// A TailQuery asks for what has entered the event log of an owner since a position.
+type TailQuery struct {
+	// Owner and Pattern are those of an EventQuery.
+	Owner   string
+	Pattern Pattern
+	// After is the position to go on from: a TailPage's, or what Settled answered.
+	After ID
+	// Limit bounds the page, 1 or more.
+	Limit int
+}
+
+// A TailPage is what has entered the log. Whoever goes on from Position each time
+// sees every event that matches once, however long its writer paused between
+// stamping and putting it.
+type TailPage struct {
+	// Events are in the order of their ids. None does not mean that there are no
+	// more: a page also ends where reading it has cost enough.
+	Events []*Event
+	// Position is the id up to which the page holds all that match. It never
+	// lies before the query's After.
+	Position ID
 }
 
 // Context says who and what caused an event. It is kept beside the event and is

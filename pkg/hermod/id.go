@@ -65,6 +65,31 @@ func FirstIDAt(t time.Time) ID {
 	return id
 }
 
+// LastIDAt is the greatest id that can be made at t, to the precision of an id: a
+// 4096th of a millisecond.
+func LastIDAt(t time.Time) ID {
+	var id ID
+	if t.UnixMilli() < 0 {
+		return id
+	}
+	for i := range id {
+		id[i] = 0xff
+	}
+	id.setTick(tickOf(t))
+	return id
+}
+
+// Next is the smallest value greater than id: an inclusive bound as an exclusive
+// one. It may be no id that could be made.
+func (id ID) Next() ID {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i]++; id[i] != 0 {
+			break
+		}
+	}
+	return id
+}
+
 // tickOf counts the 4096ths of a millisecond since 1970, in the form
 // milliseconds<<12 | fraction.
 func tickOf(t time.Time) uint64 {

@@ -17,6 +17,10 @@ type Owner struct {
 	CreatedAt time.Time
 }
 
+// EveryOwner stands for the owners of all global subscriptions: its row's version
+// rises with every change of one, and its subscriptions are all of them.
+const EveryOwner = "*"
+
 // DefaultRetention is how long events and attempts are kept.
 const DefaultRetention = 30 * 24 * time.Hour
 
@@ -25,6 +29,8 @@ const DefaultRetention = 30 * 24 * time.Hour
 type Credential struct {
 	// ID finds the credential: its kind, a colon, its public part.
 	ID string
+	// Name is for people; "" for none.
+	Name string
 	// SecretHash is SHA-256 of the secret.
 	SecretHash   []byte
 	Account      string

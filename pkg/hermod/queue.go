@@ -9,13 +9,15 @@ import (
 // A Message asks for a delivery to be carried on. It carries ids, never the event
 // or a secret.
 type Message struct {
-	EventID        ID        `json:"event"`
-	Account        string    `json:"account"`
-	Owner          string    `json:"owner"`
-	SubscriptionID string    `json:"subscription"`
-	Run            int       `json:"run,omitempty"`
-	Trigger        Trigger   `json:"trigger"`
-	Until          time.Time `json:"until,omitzero"`
+	EventID        ID      `json:"event"`
+	Account        string  `json:"account"`
+	Owner          string  `json:"owner"`
+	SubscriptionID string  `json:"subscription"`
+	Run            int     `json:"run,omitempty"`
+	Trigger        Trigger `json:"trigger"`
+	// Replay is the replay that started the run; zero for none.
+	Replay ID        `json:"replay,omitzero"`
+	Until  time.Time `json:"until,omitzero"`
 	// After is the number of the waiting row that this message carries on; 0 for
 	// the message that starts the run.
 	After int `json:"after,omitempty"`

@@ -36,6 +36,10 @@ type Subscription struct {
 	Filters []Pattern
 	// Tags select events that carry any of them; none selects all.
 	Tags []string
+	// IncludeInternal lets events of internal types through.
+	IncludeInternal bool
+	// Global receives the events of every owner.
+	Global bool
 	// Type is the kind of destination, such as Webhook.
 	Type string
 	// Signing is the kind of signature; "" for unsigned.
@@ -99,10 +103,14 @@ func (s *Subscription) InForce(t time.Time) bool {
 }
 
 // Matches reports whether the event goes to the subscription at t: it is in
-// force, its owner is the event's account or organization, a filter selects the
-// type, and a tag is shared where tags are asked for.
+// force, its owner is the event's account or organization unless it is global, it
+// includes internal events if the event is one, a filter selects the type, and a
+// tag is shared where tags are asked for.
 func (s *Subscription) Matches(e *Event, t time.Time) bool {
-	if !s.InForce(t) || (s.Owner != e.AccountID && s.Owner != e.OrganizationID) {
+	if !s.InForce(t) || (!s.Global && s.Owner != e.AccountID && s.Owner != e.OrganizationID) {
+		return false
+	}
+	if e.Internal && !s.IncludeInternal {
 		return false
 	}
 	selects := func(p Pattern) bool { return p.Matches(e.Sender, e.Name) }

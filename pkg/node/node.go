@@ -21,6 +21,7 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
+	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
@@ -163,13 +164,18 @@ func (n *Node) firstStart(ctx context.Context) error {
 func (n *Node) Routes() []api.Route {
 	cursors := api.Cursors{Keys: n.keys.CursorKeys}
 	tokens := &signicat.Tokens{Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
-	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Now: n.o.Now}
+	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, Now: n.o.Now}
 	subscriptions := &signicat.Subscriptions{
 		Store: n.store, Targets: n.pushers, Cursors: cursors, Now: n.o.Now, Random: randomBytes,
 	}
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
+	replays := &signicat.Replays{}
+	metadata := &signicat.Metadata{}
+	credentials := &signicat.Credentials{}
 	var routes []api.Route
-	for _, part := range []interface{ Routes() []api.Route }{tokens, events, subscriptions, logs} {
+	for _, part := range []interface{ Routes() []api.Route }{
+		tokens, events, subscriptions, logs, replays, metadata, credentials, docs.Pages{},
+	} {
 		routes = append(routes, part.Routes()...)
 	}
 	return routes

@@ -147,23 +147,23 @@ func connect(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
+// migrate takes the file through the steps it has not been through.
 func migrate(t *tx) error {
-	var version int64
+	var version int
 	if _, err := t.one([]any{&version}, "PRAGMA user_version"); err != nil {
 		return err
 	}
-	switch version {
-	case schemaVersion:
-		return nil
-	case 0:
-		if _, err := t.exec(schema); err != nil {
+	steps := migrations()
+	if version > len(steps) {
+		return fmt.Errorf("the database has schema version %d, this program knows %d: it is older than the database", version, len(steps))
+	}
+	for _, step := range steps[version:] {
+		if _, err := t.exec(step); err != nil {
 			return err
 		}
-		_, err := t.exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
-		return err
-	default:
-		return fmt.Errorf("the database has schema version %d, this program needs %d", version, schemaVersion)
 	}
+	_, err := t.exec(fmt.Sprintf("PRAGMA user_version = %d", len(steps)))
+	return err
 }
 
 // recover makes what the last process had in hand ready again, and has the ids

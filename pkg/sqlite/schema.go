@@ -1,13 +1,14 @@
 package sqlite
 
-// schemaVersion is kept in the file's user_version. A file of another version is
-// refused.
-const schemaVersion = 1
+// migrations are the steps that make the tables, in their order. The number of
+// steps that a file has been through is its user_version; a file that is ahead of
+// this program is refused. A step that was released is never changed.
+func migrations() []string { return []string{tables, managed} }
 
-// schema makes the tables. Ids are BLOBs of 16 bytes. Times are what timeValue
+// tables is the first step. Ids are BLOBs of 16 bytes. Times are what timeValue
 // makes. Events and attempts are rowid tables: their rows are too long to sit in
 // the inner pages of a tree, where WITHOUT ROWID would put them.
-const schema = `
+const tables = `
 CREATE TABLE owners (
 	id           TEXT PRIMARY KEY,
 	organization TEXT,
@@ -143,4 +144,47 @@ CREATE TABLE dead_letters (
 	dead_at INTEGER NOT NULL,
 	PRIMARY KEY (queue, id)
 ) WITHOUT ROWID;
+`
+
+// managed is what the whole management API stands on: privileged subscriptions,
+// registered types, the credentials of an account, and replays.
+const managed = `
+ALTER TABLE subscriptions ADD COLUMN include_internal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE subscriptions ADD COLUMN global INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX subscriptions_global ON subscriptions (owner, id) WHERE global;
+
+ALTER TABLE events ADD COLUMN internal INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX events_by_organization_type ON events (organization, type, id)
+	WHERE organization IS NOT NULL;
+
+CREATE TABLE definitions (
+	account     TEXT NOT NULL,
+	type        TEXT NOT NULL,
+	description TEXT,
+	internal    INTEGER NOT NULL,
+	example     TEXT,
+	schema      TEXT,
+	validation  TEXT,
+	created_at  INTEGER,
+	updated_at  INTEGER,
+	PRIMARY KEY (account, type)
+) WITHOUT ROWID;
+
+ALTER TABLE credentials ADD COLUMN name TEXT;
+CREATE INDEX credentials_by_account ON credentials (account, id);
+
+-- replay: the replay that started the run, NULL for none.
+ALTER TABLE attempts ADD COLUMN replay BLOB;
+
+-- body is the replay as JSON; what queries ask for has columns of its own.
+CREATE TABLE replays (
+	owner        TEXT NOT NULL,
+	id           BLOB NOT NULL,
+	running      INTEGER NOT NULL,
+	version      INTEGER NOT NULL,
+	retain_until INTEGER,
+	body         TEXT NOT NULL,
+	PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX replays_running ON replays (owner, id) WHERE running;
 `

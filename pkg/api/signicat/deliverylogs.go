@@ -36,11 +36,14 @@ const logPage = 100
 
 // Routes are the rows of the delivery log.
 func (d *DeliveryLogs) Routes() []api.Route {
-	const resource = "deliverylogs"
-	return []api.Route{
-		{Method: http.MethodGet, Path: Base + "/delivery-logs", Resource: resource, Access: api.Scoped(hermod.ScopeManage, d.list)},
-		{Method: http.MethodGet, Path: Base + "/delivery-logs/{id}", Resource: resource, Access: api.Scoped(hermod.ScopeManage, d.read)},
-	}
+	const resource, list, one = "deliverylogs", Base + "/delivery-logs", Base + "/delivery-logs/{id}"
+	return api.WithAliases([]api.Route{
+		{Method: http.MethodGet, Path: list, Resource: resource, Access: api.Scoped(hermod.ScopeManage, d.list)},
+		{Method: http.MethodGet, Path: one, Resource: resource, Access: api.Scoped(hermod.ScopeManage, d.read)},
+	}, map[string][]string{
+		list: {Base + "/deliverylogs", Base + "/delivery-log"},
+		one:  {Base + "/deliverylogs/{id}"},
+	})
 }
 
 type logPageAnswer struct {

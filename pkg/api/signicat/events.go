@@ -27,6 +27,7 @@ type Acceptor interface {
 type Events struct {
 	Store    EventStore
 	Acceptor Acceptor
+	Cursors  api.Cursors
 	BaseURL  api.BaseURL
 	Now      func() time.Time
 }
@@ -35,9 +36,14 @@ type Events struct {
 func (e *Events) Routes() []api.Route {
 	const resource = "events"
 	return []api.Route{
+		{Method: http.MethodGet, Path: Base + "/events", Resource: resource, Access: api.Scoped(hermod.ScopeManage, e.list)},
 		{Method: http.MethodPost, Path: Base + "/events", Resource: resource, Access: api.Scoped(hermod.ScopePublish, e.publish)},
 		{Method: http.MethodGet, Path: Base + "/events/{id}", Resource: resource, Access: api.Scoped(hermod.ScopeManage, e.read)},
 	}
+}
+
+func (e *Events) list(http.ResponseWriter, *http.Request, *hermod.Principal) error {
+	return errSkeleton
 }
 
 type accepted struct {

@@ -1,6 +1,7 @@
 package signicat_test
 
 import (
+	"cmp"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,16 +41,16 @@ func with(path, id string) string {
 }
 
 // target is the row's path with the id of a fresh thing.
-func target(t *testing.T, w *world, path string) string {
+func target(t *testing.T, w *world, row api.Route) string {
 	t.Helper()
-	if !strings.Contains(path, "{") {
-		return path
+	if !strings.Contains(row.Path, "{") {
+		return row.Path
 	}
-	thing := things()[path]
+	thing := things()[cmp.Or(row.AliasOf, row.Path)]
 	if thing == nil {
-		t.Fatalf("%s has no provider of ids in things(): add one", path)
+		t.Fatalf("%s has no provider of ids in things(): add one", row.Path)
 	}
-	return with(path, thing(t, w))
+	return with(row.Path, thing(t, w))
 }
 
 func TestEveryRowAsksWhoIsCallingAndForItsScope(t *testing.T) {
@@ -57,7 +58,7 @@ func TestEveryRowAsksWhoIsCallingAndForItsScope(t *testing.T) {
 	w := newWorld(t)
 	for _, row := range table() {
 		what := row.Method + " " + row.Path
-		path := target(t, w, row.Path)
+		path := target(t, w, row)
 		if row.Access.IsPublic() {
 			if a := w.do(t, "", row.Method, path, ""); a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed {
 				t.Errorf("%s is public and answers %d", what, a.status)
@@ -84,7 +85,7 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 		if !strings.Contains(row.Path, "{") {
 			continue
 		}
-		what, path := row.Method+" "+row.Path, target(t, w, row.Path)
+		what, path := row.Method+" "+row.Path, target(t, w, row)
 		foreign := w.do(t, "other", row.Method, path, webhook(""))
 		wantStatus(t, what+" of another account", foreign, http.StatusNotFound)
 		// Naming the owner does not help, and says nothing of whether the thing is there.

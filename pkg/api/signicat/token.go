@@ -19,10 +19,16 @@ type Tokens struct {
 
 // Routes are the rows of the token endpoint.
 func (t *Tokens) Routes() []api.Route {
+	const resource, issuer = "token", "/auth/open"
 	return []api.Route{
-		{Method: http.MethodPost, Path: "/auth/open/connect/token", Resource: "token", Access: api.Public(t.issue)},
+		{Method: http.MethodPost, Path: issuer + "/connect/token", Resource: resource, Access: api.Public(t.issue)},
+		{Method: http.MethodGet, Path: issuer + "/.well-known/openid-configuration", Resource: resource, Access: api.Public(t.metadata)},
+		{Method: http.MethodGet, Path: issuer + "/.well-known/openid-configuration/jwks", Resource: resource, Access: api.Public(t.keys)},
 	}
 }
+
+func (t *Tokens) metadata(http.ResponseWriter, *http.Request) error { return errSkeleton }
+func (t *Tokens) keys(http.ResponseWriter, *http.Request) error     { return errSkeleton }
 
 type tokenAnswer struct {
 	AccessToken string `json:"access_token"`

@@ -1,0 +1,18 @@
+// The metadata function serves the catalog of event types.
+package main
+
+import (
+	"hermod/functions/internal/wire"
+	"hermod/pkg/api/signicat"
+)
+
+func main() { wire.Start(build) }
+
+func build(e *wire.Env) (any, error) {
+	store, err := e.Store()
+	if err != nil {
+		return nil, err
+	}
+	metadata := &signicat.Metadata{BaseURL: e.BaseURL()}
+	return e.HTTP(store, e.Keys(store, nil), metadata.Routes()), nil
+}
