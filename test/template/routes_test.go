@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
 )
 
@@ -16,6 +17,10 @@ func routeTable() []api.Route {
 		(&signicat.Events{}).Routes(),
 		(&signicat.Subscriptions{}).Routes(),
 		(&signicat.DeliveryLogs{}).Routes(),
+		(&signicat.Replays{}).Routes(),
+		(&signicat.Metadata{}).Routes(),
+		(&signicat.Credentials{}).Routes(),
+		docs.Pages{}.Routes(),
 	)
 }
 
