@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hermod/test/openapi/contract"
 )
 
 // A Target is a running Hermod with the local owners and clients of
@@ -101,7 +103,24 @@ func (c *caller) do(method, link, contentType, body string, header ...string) *a
 	if err != nil {
 		c.t.Fatalf("%s %s: reading the answer: %v", method, link, err)
 	}
+	c.compare(contract.Exchange{
+		Method: method, Target: strings.TrimPrefix(link, c.target.BaseURL), RequestType: contentType, RequestBody: []byte(body),
+		Status: got.StatusCode, Header: got.Header, Body: text,
+	})
 	return &answer{t: c.t, call: method + " " + link, status: got.StatusCode, header: got.Header, body: text}
+}
+
+// compare fails the test where an answer is not one that docs/openapi.yaml
+// describes: the description is the oracle of the suite.
+func (c *caller) compare(x contract.Exchange) {
+	c.t.Helper()
+	description, err := contract.Shared()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := description.Check(x); err != nil {
+		c.t.Errorf("against docs/openapi.yaml: %v", err)
+	}
 }
 
 // api calls a path of the native API with a JSON body; a link is called as it is.

@@ -25,6 +25,7 @@ import (
 	"hermod/pkg/push"
 	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
+	"hermod/test/openapi/contract"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -99,6 +100,8 @@ func (o *onlyKey) PutSigningKey(_ context.Context, k hermod.SigningKey) error {
 	o.key = k
 	return nil
 }
+
+func (o *onlyKey) DeleteSigningKey(context.Context, string) error { return nil }
 
 // open seals nothing.
 type open struct{}
@@ -228,7 +231,28 @@ func (w *world) do(t testing.TB, client, method, target, body string, header ...
 	}
 	rec := httptest.NewRecorder()
 	w.server.ServeHTTP(rec, r)
-	return answer{rec.Code, rec.Header(), rec.Body.Bytes()}
+	a := answer{rec.Code, rec.Header(), rec.Body.Bytes()}
+	compare(t, r, body, a)
+	return a
+}
+
+// compare holds the exchange against docs/openapi.yaml.
+func compare(t testing.TB, r *http.Request, body string, a answer) {
+	t.Helper()
+	description, err := contract.Shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := contract.Exchange{
+		Method: r.Method, Target: r.URL.RequestURI(), RequestType: r.Header.Get("Content-Type"), RequestBody: []byte(body),
+		Status: a.status, Header: a.header, Body: a.body,
+	}
+	if r.Method == http.MethodHead {
+		x.Body = nil // net/http leaves it out
+	}
+	if err := description.Check(x); err != nil {
+		t.Errorf("against docs/openapi.yaml: %v", err)
+	}
 }
 
 // json reads the answer's body after checking its status.

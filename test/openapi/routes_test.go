@@ -1,0 +1,165 @@
+// Package openapi_test holds the description of the API against the route table,
+// against the rules of OpenAPI, and against what is answered.
+package openapi_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/docs"
+	"hermod/pkg/api/signicat"
+	"hermod/test/openapi/contract"
+)
+
+// routeTable is every row that is served. TestTheNodeServesTheTable asks for what
+// is forgotten here.
+func routeTable() []api.Route {
+	return slices.Concat(
+		(&signicat.Tokens{}).Routes(),
+		(&signicat.Events{}).Routes(),
+		(&signicat.Subscriptions{}).Routes(),
+		(&signicat.DeliveryLogs{}).Routes(),
+		(&signicat.Replays{}).Routes(),
+		(&signicat.Metadata{}).Routes(),
+		(&signicat.Credentials{}).Routes(),
+		docs.Pages{}.Routes(),
+	)
+}
+
+func load(t *testing.T) *contract.Description {
+	t.Helper()
+	d, err := contract.Shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// methods are the keys of a path item that are operations.
+func methods() []string {
+	return []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+}
+
+// an operation of the description, under one of its paths.
+type operation struct {
+	path, method string
+	node         contract.Node
+}
+
+func (o operation) String() string { return strings.ToUpper(o.method) + " " + o.path }
+
+// operations are all of them, those of paths that refer to another included.
+func operations(d *contract.Description) []operation {
+	var all []operation
+	for _, path := range d.Paths() {
+		for _, method := range methods() {
+			if node := d.At(d.Top(), "paths", path, method); node.Value != nil {
+				all = append(all, operation{path, method, node})
+			}
+		}
+	}
+	return all
+}
+
+func TestTheDescriptionHasTheRowsOfTheRouteTableAndNoOthers(t *testing.T) {
+	t.Parallel()
+	var described, served []string
+	for _, o := range operations(load(t)) {
+		described = append(described, o.String())
+	}
+	for _, row := range routeTable() {
+		served = append(served, row.Method+" "+row.Path)
+	}
+	for _, row := range served {
+		if !slices.Contains(described, row) {
+			t.Errorf("%s is served and not described", row)
+		}
+	}
+	for _, row := range described {
+		if !slices.Contains(served, row) {
+			t.Errorf("%s is described and not served", row)
+		}
+	}
+}
+
+func TestAnAliasRefersToThePathThatItIsAnotherNameOf(t *testing.T) {
+	t.Parallel()
+	d := load(t)
+	paths, _ := d.Root()["paths"].(map[string]any)
+	for _, row := range routeTable() {
+		item, _ := paths[row.Path].(map[string]any)
+		got, refers := item["$ref"]
+		want := "#/paths/" + strings.ReplaceAll(row.AliasOf, "/", "~1")
+		switch {
+		case row.AliasOf == "" && refers:
+			t.Errorf("%s is no alias and refers to %v", row.Path, got)
+		case row.AliasOf != "" && (got != want || len(item) != 1):
+			t.Errorf("%s is %v; want nothing but a reference to %s", row.Path, item, want)
+		}
+	}
+}
+
+// scopes are those that the description asks for, each with the scheme it is
+// asked of.
+func scopes(d *contract.Description, o operation) string {
+	requirements, own := o.node.Value["security"].([]any)
+	if !own {
+		requirements, _ = d.Root()["security"].([]any)
+	}
+	var all []string
+	for _, r := range requirements {
+		schemes, _ := r.(map[string]any)
+		for _, scheme := range slices.Sorted(maps.Keys(schemes)) {
+			all = append(all, fmt.Sprint(scheme, schemes[scheme]))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func TestAnOperationAsksForTheScopeOfItsRow(t *testing.T) {
+	t.Parallel()
+	d := load(t)
+	want := map[string]string{}
+	for _, row := range routeTable() {
+		if !row.Access.IsPublic() {
+			scope := "[" + row.Access.Scope() + "]"
+			want[row.Method+" "+row.Path] = "oauth" + scope + " apiKey" + scope
+		}
+	}
+	// Who asks for a token names the client, which is no scope.
+	want["POST /auth/open/connect/token"] = "clientBasic[]"
+	for _, o := range operations(d) {
+		if got := scopes(d, o); got != want[o.String()] {
+			t.Errorf("%s asks for %q; its row for %q", o, got, want[o.String()])
+		}
+	}
+}
+
+// TestAnOperationListsWhatEveryRequestCanHear: a query that cannot be read, a
+// fault, an outage, and a credential that is missing or not enough.
+func TestAnOperationListsWhatEveryRequestCanHear(t *testing.T) {
+	t.Parallel()
+	d := load(t)
+	for _, o := range operations(d) {
+		want := []string{"400", "429", "500", "503"}
+		if strings.HasPrefix(scopes(d, o), "oauth") {
+			want = append(want, "401", "403")
+		}
+		if strings.Contains(o.path, "{") {
+			want = append(want, "404")
+		}
+		if o.node.Value["requestBody"] != nil {
+			want = append(want, "413")
+		}
+		responses := d.At(o.node, "responses")
+		for _, status := range want {
+			if d.At(responses, status).Value == nil {
+				t.Errorf("%s lacks %s", o, status)
+			}
+		}
+	}
+}
