@@ -67,7 +67,7 @@ func (w *Waker) wake(ctx context.Context, rows []*hermod.Attempt) error {
 		keys[i] = row.AttemptKey
 		messages[i] = hermod.Message{
 			EventID: row.EventID, Account: row.Account, Owner: row.Owner, SubscriptionID: row.SubscriptionID,
-			Run: row.Run, Trigger: row.Trigger, Until: row.Until, After: row.Number,
+			Run: row.Run, Trigger: row.Trigger, Replay: row.Replay, Until: row.Until, After: row.Number,
 		}
 	}
 	if err := w.Queue.Send(ctx, messages); err != nil {

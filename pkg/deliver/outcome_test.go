@@ -133,12 +133,14 @@ func TestNothingIsAttemptedOnceTheRunHasExpired(t *testing.T) {
 			if c.until != 0 {
 				r.message.Until = start.Add(c.until)
 			}
+			r.message.Replay = eventID(9)
 			action := r.receive(t).Action
 			r.wantPushes(t, c.pushes)
 			a := r.last(t, c.run, 1)
 			want(t, "state", a.State, c.state)
 			want(t, "message", a.ErrorMessage, c.message)
 			want(t, "until", a.Until, r.message.Until)
+			want(t, "replay", a.Replay, r.message.Replay)
 			if c.state == hermod.Waiting {
 				want(t, "action", action, hermod.Again)
 				return

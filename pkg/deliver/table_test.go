@@ -90,6 +90,7 @@ func TestRedrivenDeadLetterStartsTheNextRun(t *testing.T) {
 	r := newRig(t)
 	r.has(3, row(hermod.Dead, "m-0", time.Time{}))
 	r.message.After, r.message.Until, r.received.Redriven = 2, start.Add(-time.Hour), true
+	r.message.Replay = eventID(9)
 	r.pusher.result = fails
 
 	want(t, "first receive", r.receive(t), again(start.Add(5*time.Second)))
@@ -97,6 +98,7 @@ func TestRedrivenDeadLetterStartsTheNextRun(t *testing.T) {
 	want(t, "trigger", a.Trigger, hermod.TriggerRedrive)
 	want(t, "carrier", a.Carrier, carrier)
 	want(t, "until", a.Until, time.Time{})
+	want(t, "replay", a.Replay, hermod.ID{})
 
 	// Its body still names run 0, at every receive.
 	r.now, r.pusher.result = start.Add(5*time.Second), accepts

@@ -35,7 +35,7 @@ func dueRows(store *fakeStore, n int) {
 	for i := range n {
 		key := hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: fmt.Sprint("s-", i), EventID: eventID(1), Run: 2}, Number: 1}
 		store.rows[key.RunKey] = []*hermod.Attempt{{
-			AttemptKey: key, Owner: owner, Account: "a-2", Trigger: hermod.TriggerReplay, Until: start.Add(time.Hour),
+			AttemptKey: key, Owner: owner, Account: "a-2", Trigger: hermod.TriggerReplay, Replay: eventID(9), Until: start.Add(time.Hour),
 			State: hermod.Waiting, Carrier: hermod.CarrierDue, NextAt: start.Add(time.Duration(i-n+1) * time.Second),
 		}}
 		store.due[key] = true
@@ -65,7 +65,7 @@ func TestWakeSendsWhatIsDue(t *testing.T) {
 	wake(t, w, 1)
 	want(t, "message", queue.sent[0], hermod.Message{
 		EventID: eventID(1), Account: "a-2", Owner: owner, SubscriptionID: "s-0", Run: 2,
-		Trigger: hermod.TriggerReplay, Until: start.Add(time.Hour), After: 1,
+		Trigger: hermod.TriggerReplay, Replay: eventID(9), Until: start.Add(time.Hour), After: 1,
 	})
 	wake(t, w, 0)
 	want(t, "messages", len(queue.sent), 1)

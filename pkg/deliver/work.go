@@ -52,6 +52,7 @@ func (w *work) carryOn(ctx context.Context) hermod.Outcome {
 			w.message.Run++
 			w.message.After = 0
 			w.message.Trigger = hermod.TriggerRedrive
+			w.message.Replay = hermod.ID{}
 			w.message.Until = time.Time{}
 		case stepOverBudget:
 			return w.end(ctx, w.newRow(last), hermod.ReasonReceiveBudget, "Hermod could not make this attempt")
@@ -68,7 +69,7 @@ func (w *work) newRow(last *hermod.Attempt) *hermod.Attempt {
 	m := &w.message
 	row := &hermod.Attempt{
 		AttemptKey: hermod.AttemptKey{RunKey: m.RunKey(), Number: 1},
-		Owner:      m.Owner, Account: m.Account, Trigger: m.Trigger, Until: m.Until,
+		Owner:      m.Owner, Account: m.Account, Trigger: m.Trigger, Replay: m.Replay, Until: m.Until,
 		At: w.Now(),
 	}
 	row.RetainUntil = row.At.Add(hermod.DefaultRetention)

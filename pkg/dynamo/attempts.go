@@ -33,20 +33,35 @@ func (s *Store) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
 // where the run has none. A row past its time to live counts as long as it is
 // there: taking it for absent would start the run anew.
 func (s *Store) LastAttempt(ctx context.Context, run hermod.RunKey) (*hermod.Attempt, error) {
+	a, err := s.lastAttempt(ctx, run, runPrefix(run))
+	return a, wrap("reading the last attempt of a run", err)
+}
+
+// LastOf reads the row of a delivery with the highest run, and of those the one with
+// the highest number, consistently; nil where the delivery has none. Like
+// LastAttempt, it counts a row past its time to live.
+func (s *Store) LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error) {
+	a, err := s.lastAttempt(ctx, hermod.RunKey{SubscriptionID: subscriptionID, EventID: event}, event.String()+"#")
+	return a, wrap("reading the last attempt of a delivery", err)
+}
+
+// lastAttempt reads the last row of the run's delivery whose sort key starts with a
+// prefix.
+func (s *Store) lastAttempt(ctx context.Context, run hermod.RunKey, prefix string) (*hermod.Attempt, error) {
 	first := attemptKey(hermod.AttemptKey{RunKey: run, Number: 1})
 	out, err := s.db.Query(ctx, &dynamodb.QueryInput{
 		TableName:              aws.String(s.tables.Deliveries),
-		KeyConditionExpression: aws.String("PK = :pk AND begins_with(SK, :run)"),
+		KeyConditionExpression: aws.String("PK = :pk AND begins_with(SK, :prefix)"),
 		ExpressionAttributeValues: item{
-			":pk":  &types.AttributeValueMemberS{Value: first.pk},
-			":run": &types.AttributeValueMemberS{Value: runPrefix(run)},
+			":pk":     &types.AttributeValueMemberS{Value: first.pk},
+			":prefix": &types.AttributeValueMemberS{Value: prefix},
 		},
 		ScanIndexForward: aws.Bool(false),
 		Limit:            aws.Int32(1),
 		ConsistentRead:   aws.Bool(true),
 	})
 	if err != nil {
-		return nil, wrap("reading the last attempt of a run", err)
+		return nil, err
 	}
 	if len(out.Items) == 0 {
 		return nil, nil //nolint:nilnil // the contract: no row is no error
@@ -130,6 +145,9 @@ func attemptRow(a *hermod.Attempt) item {
 	row.text("o", a.Owner)
 	row.textUnless(a.Owner, "a", a.Account)
 	row.textUnless(string(hermod.TriggerMatch), "tr", string(a.Trigger))
+	if !a.Replay.IsZero() {
+		row.binary("rp", a.Replay[:])
+	}
 	row.time("u", a.Until)
 	row.time("at", a.At)
 	row.number("d", int64(a.Duration))
@@ -188,5 +206,6 @@ func attemptOf(row item) (*hermod.Attempt, error) {
 		SubscriptionName: r.str("nm"),
 		RetainUntil:      r.retainUntil(),
 	}
+	copy(a.Replay[:], r.bytes("rp"))
 	return a, r.err
 }

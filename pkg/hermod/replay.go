@@ -3,43 +3,76 @@ package hermod
 import "time"
 
 // A Replay delivers again what a filter selects of the event log: at a rate, in the
-// order of the log, and from where it stood after a crash.
+// order of the log, and from where it stood after a crash. Its JSON is how stores
+// keep it.
 type Replay struct {
-	ID ID
+	ID ID `json:"id"`
 	// Owner is the account or organization in whose log it reads.
-	Owner string
+	Owner string `json:"owner"`
 	// Owners are those whose subscriptions receive: the owners that the creator may
 	// act for.
-	Owners []string
+	Owners []string `json:"owners"`
 	// Patterns select by type, Tags the events that carry any of them; none selects
 	// all.
-	Patterns []Pattern
-	Tags     []string
-	// SubscriptionID narrows to one subscription; "" is all that match now.
-	SubscriptionID string
-	// Above and Below are exclusive bounds on the id of events.
-	Above, Below ID
+	Patterns []Pattern `json:"patterns,omitempty"`
+	Tags     []string  `json:"tags,omitempty"`
+	// SubscriptionID narrows to one subscription; "" is all that match.
+	SubscriptionID string `json:"subscription,omitempty"`
+	// Above and Below are exclusive bounds on the id of events. Both are set.
+	Above ID `json:"above"`
+	Below ID `json:"below"`
 	// Rate is how many deliveries are started a second, 1 to MaxReplayRate.
-	Rate  int
-	State ReplayState
-	// Position is the id up to which all events are done.
-	Position ID
+	Rate  int         `json:"rate"`
+	State ReplayState `json:"state"`
+	// Reason says why Hermod itself cancelled the replay; "" where it did not.
+	Reason Reason `json:"reason,omitempty"`
+	// Position is the id up to which all events are done; Above at first.
+	Position ID `json:"position"`
 	// Expected is what the filter selected when the replay was created.
-	Expected ReplayCount
-	// Done is what has been replayed so far.
-	Done      ReplayCount
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	Expected ReplayCount `json:"expected"`
+	// Done is what has been replayed up to Position. It is complete when the replay
+	// has come to its end.
+	Done      ReplayCount `json:"done"`
+	CreatedAt time.Time   `json:"createdAt"`
+	UpdatedAt time.Time   `json:"updatedAt"`
 	// EndedAt is set when State is no longer ReplayRunning.
-	EndedAt time.Time
-	// RetainUntil is when the row is forgotten.
-	RetainUntil time.Time
+	EndedAt time.Time `json:"endedAt,omitzero"`
+	// RetainUntil is when the row is forgotten; zero while the replay runs.
+	RetainUntil time.Time `json:"retainUntil,omitzero"`
 	// Version rises by one with every change; 1 when created.
-	Version int64
+	Version int64 `json:"version"`
+}
+
+// A ReplayKey finds a replay.
+type ReplayKey struct {
+	Owner string
+	ID    ID
+}
+
+// Key finds the replay.
+func (r *Replay) Key() ReplayKey { return ReplayKey{Owner: r.Owner, ID: r.ID} }
+
+// Running reports whether the replay has not ended.
+func (r *Replay) Running() bool { return r.State == ReplayRunning }
+
+// End ends the replay at t. What has ended is kept for ReplayRetention.
+func (r *Replay) End(state ReplayState, t time.Time) {
+	r.State, r.EndedAt, r.RetainUntil = state, t, t.Add(ReplayRetention)
+}
+
+// A ReplayQuery asks for a page of an owner's replays, the newest first.
+type ReplayQuery struct {
+	Owner string
+	// Below is an exclusive bound on the id; the zero ID is no bound.
+	Below ID
+	// Limit bounds the page, 1 or more. A shorter page is the last one.
+	Limit int
 }
 
 // A ReplayCount counts what a replay concerns.
 type ReplayCount struct {
+	// Events counts those that the filter selects, whether or not a subscription
+	// receives them.
 	Events     int64 `json:"events"`
 	Deliveries int64 `json:"deliveries"`
 	// Complete is false where counting stopped early: there are more.
@@ -61,3 +94,9 @@ const (
 	DefaultReplayRate = 50
 	MaxReplayRate     = 1000
 )
+
+// MaxRunningReplays bounds the replays of an owner that run at a time.
+const MaxRunningReplays = 20
+
+// ReplayRetention is how long a replay that has ended can still be read.
+const ReplayRetention = 30 * 24 * time.Hour

@@ -11,7 +11,7 @@ import (
 
 const attemptColumns = `subscription, event, run, number, owner, account, trigger, until, at, duration, state, reason,
 	status_code, error_class, error_message, response, target, next_at, carrier, subscription_type, subscription_name,
-	retain_until`
+	retain_until, replay`
 
 func scanAttempt(row scanner) (*hermod.Attempt, error) {
 	a := &hermod.Attempt{}
@@ -19,7 +19,7 @@ func scanAttempt(row scanner) (*hermod.Attempt, error) {
 		(*textColumn)(&a.Trigger), scanTime(&a.Until), scanTime(&a.At), (*int64)(&a.Duration), &a.State,
 		(*textColumn)(&a.Reason), &a.StatusCode, scanText(&a.ErrorClass), scanText(&a.ErrorMessage),
 		scanText(&a.Response), scanText(&a.Target), scanTime(&a.NextAt), scanText(&a.Carrier),
-		scanText(&a.SubscriptionType), scanText(&a.SubscriptionName), scanTime(&a.RetainUntil))
+		scanText(&a.SubscriptionType), scanText(&a.SubscriptionName), scanTime(&a.RetainUntil), scanOptionalID(&a.Replay))
 	return a, err
 }
 
@@ -34,12 +34,13 @@ func (db *DB) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
 	}
 	return db.update(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO attempts (`+attemptColumns+`, due_at)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			a.SubscriptionID, a.EventID[:], a.Run, a.Number, textValue(a.Owner), textValue(a.Account),
 			textValue(a.Trigger), timeValue(a.Until), timeValue(a.At), int64(a.Duration), string(a.State),
 			textValue(a.Reason), a.StatusCode, textValue(a.ErrorClass), textValue(a.ErrorMessage),
 			textValue(a.Response), textValue(a.Target), timeValue(a.NextAt), textValue(a.Carrier),
-			textValue(a.SubscriptionType), textValue(a.SubscriptionName), timeValue(a.RetainUntil), dueAt)
+			textValue(a.SubscriptionType), textValue(a.SubscriptionName), timeValue(a.RetainUntil),
+			idValue(a.Replay), dueAt)
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "attempt %s exists", a.AttemptKey)
 		}
@@ -73,6 +74,20 @@ func (db *DB) LastAttempt(ctx context.Context, run hermod.RunKey) (a *hermod.Att
 			a, err = db.attempt(r, key, time.Unix(0, 0))
 		}
 		return err
+	})
+	return a, err
+}
+
+// LastOf reads the row of a delivery with the highest run, and of those the one with
+// the highest number; nil where the delivery has none. Like LastAttempt, it counts a
+// row past its RetainUntil.
+func (db *DB) LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (a *hermod.Attempt, err error) {
+	err = db.view(ctx, func(r reader) error {
+		return r.each(func(row scanner) (err error) {
+			a, err = scanAttempt(row)
+			return err
+		}, `SELECT `+attemptColumns+` FROM attempts WHERE subscription = ? AND event = ?
+		    ORDER BY run DESC, number DESC LIMIT 1`, subscriptionID, event[:])
 	})
 	return a, err
 }

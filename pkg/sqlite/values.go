@@ -88,6 +88,27 @@ func (c *idColumn) Scan(src any) error {
 
 func scanID(id *hermod.ID) *idColumn { return (*idColumn)(id) }
 
+// idValue is an id as a column value, NULL for the zero id.
+func idValue(id hermod.ID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id[:]
+}
+
+// optionalIDColumn scans what idValue made.
+type optionalIDColumn hermod.ID
+
+func (c *optionalIDColumn) Scan(src any) error {
+	if src == nil {
+		*c = optionalIDColumn{}
+		return nil
+	}
+	return (*idColumn)(c).Scan(src)
+}
+
+func scanOptionalID(id *hermod.ID) *optionalIDColumn { return (*optionalIDColumn)(id) }
+
 // listValue is a list as a column value: JSON, and NULL for the nil list.
 func listValue[T any](list []T) any {
 	if list == nil {

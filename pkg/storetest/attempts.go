@@ -74,7 +74,7 @@ func (f *fixture) attemptRoundTrip(t *testing.T) {
 	s := f.subscription(f.name("a"))
 	full := f.attempt(s, f.ids.Next())
 	full.Account, full.Run, full.Number = f.name("a"), 12, hermod.MaxNumber
-	full.Trigger, full.Until = hermod.TriggerReplay, instant().Add(time.Hour)
+	full.Trigger, full.Replay, full.Until = hermod.TriggerReplay, f.ids.Next(), instant().Add(time.Hour)
 	full.State, full.Reason = hermod.Dead, hermod.ReasonExhausted
 	full.StatusCode, full.ErrorClass, full.ErrorMessage = 503, "status", odd
 	full.Response, full.Target = odd, "https://example.com/x"

@@ -1,0 +1,49 @@
+package replay
+
+import (
+	"context"
+
+	"hermod/pkg/hermod"
+)
+
+// Deliveries are what starting a delivery again reads. All reads are consistent.
+type Deliveries interface {
+	// Subscriptions reads all subscriptions of an owner, tombstones included; all
+	// global ones for hermod.EveryOwner. Their secrets stay sealed.
+	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
+	// LastOf reads the row of a delivery with the highest run, and of those the one
+	// with the highest number; nil where the delivery has none. A row past its
+	// RetainUntil that still stands counts.
+	LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error)
+}
+
+// A Log is the event log.
+type Log interface {
+	// Events is a page of the log.
+	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	// Settled is an id up to which nothing can appear any more among the events that
+	// the query selects; its bounds and its limit do not count.
+	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)
+}
+
+// A Store keeps replays.
+type Store interface {
+	// CreateReplay puts r as version 1. It fails with CodeConflict where the id is
+	// taken.
+	CreateReplay(ctx context.Context, r *hermod.Replay) error
+	// Replay reads one, consistently. It fails with CodeNotFound.
+	Replay(ctx context.Context, key hermod.ReplayKey) (*hermod.Replay, error)
+	// Replays is a page of an owner's replays.
+	Replays(ctx context.Context, q hermod.ReplayQuery) ([]*hermod.Replay, error)
+	// RunningReplays finds the replays of all owners that have not ended.
+	RunningReplays(ctx context.Context) ([]hermod.ReplayKey, error)
+	// UpdateReplay replaces the row whose version is r.Version and bumps the version
+	// of the row and of r. It fails with CodePreconditionFailed where the row has
+	// another version or is gone.
+	UpdateReplay(ctx context.Context, r *hermod.Replay) error
+}
+
+// A Queue takes the messages that start runs.
+type Queue interface {
+	Send(ctx context.Context, messages []hermod.Message) error
+}
