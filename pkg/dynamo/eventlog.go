@@ -18,6 +18,8 @@ const (
 type eventRef struct {
 	key  hermod.EventKey
 	body *hermod.Event
+	// expired says that the row is past its time to live. Only a tail keeps those.
+	expired bool
 }
 
 // Events is a page of the event log.
@@ -30,9 +32,7 @@ func (s *Store) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Even
 	if err != nil {
 		return nil, wrap("reading events", err)
 	}
-	for n := range shards {
-		spans = append(spans, s.organizationSpan(q.Owner, n, q.Ascending))
-	}
+	spans = append(spans, s.organizationSpans(q.Owner, q.Ascending)...)
 	m := &merge[eventRef]{db: s.db, compare: compareEvents(q.Ascending)}
 	lo, hi := eventBounds(q)
 	for _, sp := range spans {
@@ -40,9 +40,13 @@ func (s *Store) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Even
 		sp.page = pageOf(q.Limit, len(spans))
 		m.streams = append(m.streams, &stream[eventRef]{span: sp, decode: s.decodeEventRef})
 	}
-	wanted := func(e *hermod.Event) bool { return q.Pattern == "" || q.Pattern.Matches(e.Sender, e.Name) }
-	events, err := collect(ctx, m, q.Limit, s.loadEvents(wanted))
+	events, err := collect(ctx, m, q.Limit, s.loadEvents(selects(q.Pattern)))
 	return events, wrap("reading events", err)
+}
+
+// selects tells which events a pattern selects; "" selects all.
+func selects(p hermod.Pattern) func(*hermod.Event) bool {
+	return func(e *hermod.Event) bool { return p == "" || p.Matches(e.Sender, e.Name) }
 }
 
 // The least and greatest sort key that no id reaches.
@@ -67,14 +71,8 @@ func eventBounds(q hermod.EventQuery) (lo, hi string) {
 // in the order of ids. Their bounds are what comes before the id in the sort key.
 func (s *Store) accountSpans(ctx context.Context, q hermod.EventQuery) ([]span, error) {
 	sender, name, typed := strings.Cut(string(q.Pattern), ":")
-	var spans []span
 	if !typed {
-		for n := range shards {
-			spans = append(spans, span{
-				table: s.tables.Events, pkName: "PK", skName: "SK", pk: sharded(q.Owner, n), ascending: q.Ascending,
-			})
-		}
-		return spans, nil
+		return s.tableSpans(q.Owner, q.Ascending), nil
 	}
 	names := []string{name}
 	if name == "*" {
@@ -87,6 +85,7 @@ func (s *Store) accountSpans(ctx context.Context, q hermod.EventQuery) ([]span, 
 			names[i] = strings.TrimPrefix(names[i], sender+":")
 		}
 	}
+	var spans []span
 	for _, name := range names {
 		for n := range shards {
 			spans = append(spans, span{
@@ -98,11 +97,25 @@ func (s *Store) accountSpans(ctx context.Context, q hermod.EventQuery) ([]span, 
 	return spans, nil
 }
 
-func (s *Store) organizationSpan(organization string, shard int, ascending bool) span {
-	return span{
-		table: s.tables.Events, index: byOrganization, pkName: "orgPK", skName: "SK",
-		pk: sharded(organization, shard), ascending: ascending,
+// tableSpans hold all of the account's events, whole.
+func (s *Store) tableSpans(account string, ascending bool) (spans []span) {
+	for n := range shards {
+		spans = append(spans, span{
+			table: s.tables.Events, pkName: "PK", skName: "SK", pk: sharded(account, n), ascending: ascending,
+		})
 	}
+	return spans
+}
+
+// organizationSpans hold the keys of the events that name the organization.
+func (s *Store) organizationSpans(organization string, ascending bool) (spans []span) {
+	for n := range shards {
+		spans = append(spans, span{
+			table: s.tables.Events, index: byOrganization, pkName: "orgPK", skName: "SK",
+			pk: sharded(organization, n), ascending: ascending,
+		})
+	}
+	return spans
 }
 
 func compareEvents(ascending bool) func(a, b eventRef) int {
@@ -121,7 +134,7 @@ func (s *Store) decodeEventRef(it item) (eventRef, bool, error) {
 		return eventRef{key: k}, true, nil
 	}
 	if s.expired(it) {
-		return eventRef{}, false, nil
+		return eventRef{key: k, expired: true}, false, nil
 	}
 	e, err := eventOf(it)
 	return eventRef{key: k, body: e}, true, err
@@ -133,7 +146,7 @@ func (s *Store) loadEvents(wanted func(e *hermod.Event) bool) func(ctx context.C
 	return func(ctx context.Context, refs []eventRef) ([]*hermod.Event, error) {
 		var missing []hermod.EventKey
 		for _, ref := range refs {
-			if ref.body == nil {
+			if ref.body == nil && !ref.expired {
 				missing = append(missing, ref.key)
 			}
 		}

@@ -66,7 +66,7 @@ func (s *Store) Event(ctx context.Context, owner string, id hermod.ID) (*hermod.
 		return e, nil
 	}
 	// An owner that is an organization has the event in its index.
-	sp := s.organizationSpan(owner, 0, true)
+	sp := s.organizationSpans(owner, true)[shard(id)]
 	sp.lo, sp.hi = id.String()[:len(id.String())-1], id.String()+"~"
 	sp.page = 2
 	st := &stream[eventRef]{span: sp, decode: s.decodeEventRef}
@@ -105,6 +105,7 @@ func eventRow(e *hermod.Event) (item, error) {
 	row.time("at", e.Timestamp)
 	row.binary("d", e.Data)
 	row.time("x", e.ExpiresAt)
+	row.flag("i", e.Internal)
 	row.list("tg", len(e.Tags), func(i int) string { return e.Tags[i] })
 	row.list("m", len(e.Matches), func(i int) string { return formatMatch(e, e.Matches[i]) })
 	if e.Context != (hermod.Context{}) {
@@ -143,6 +144,7 @@ func eventOf(row item) (*hermod.Event, error) {
 		OrganizationID: r.str("org"),
 		ExpiresAt:      r.at("x"),
 		Tags:           r.strs("tg"),
+		Internal:       r.isSet("i"),
 		RetainUntil:    r.retainUntil(),
 	}
 	for _, m := range r.strs("m") {

@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -53,11 +54,18 @@ const maxPage = 1000
 type stream[T any] struct {
 	span   span
 	decode func(it item) (row T, wanted bool, err error)
+	// pages is how many pages may be read; 0 is no bound. Past it, reading fails with
+	// errPagesRead.
+	pages int
 
+	read   int
 	buffer []T
 	start  item
 	done   bool
 }
+
+// errPagesRead says that a stream goes on past the pages that may be read.
+var errPagesRead = errors.New("the bound on pages is reached")
 
 // fill reads pages until there is a row in the buffer or the span is at its end.
 func (st *stream[T]) fill(ctx context.Context, db *dynamodb.Client) error {
@@ -65,6 +73,10 @@ func (st *stream[T]) fill(ctx context.Context, db *dynamodb.Client) error {
 		return nil
 	}
 	for len(st.buffer) == 0 && !st.done {
+		if st.pages > 0 && st.read == st.pages {
+			return errPagesRead
+		}
+		st.read++
 		out, err := db.Query(ctx, st.span.input(st.start))
 		if err != nil {
 			return err
@@ -107,7 +119,7 @@ type merge[T any] struct {
 // partitions, or puts several rows.
 const parallel = 16
 
-// next reads at most n rows. Fewer means the end.
+// next reads at most n rows. Fewer means the end, or the error beside them.
 func (m *merge[T]) next(ctx context.Context, n int) ([]T, error) {
 	if !m.primed {
 		fill := func(ctx context.Context, i int) error { return m.streams[i].fill(ctx, m.db) }
@@ -121,7 +133,7 @@ func (m *merge[T]) next(ctx context.Context, n int) ([]T, error) {
 		var first *stream[T]
 		for _, st := range m.streams {
 			if err := st.fill(ctx, m.db); err != nil {
-				return nil, err
+				return rows, err
 			}
 			if len(st.buffer) > 0 && (first == nil || m.compare(st.buffer[0], first.buffer[0]) < 0) {
 				first = st
@@ -162,5 +174,5 @@ func collect[T, R any](ctx context.Context, m *merge[T], limit int, load func(ct
 // page of limit rows together.
 func pageOf(limit, n int) int {
 	const least = 8 // below it, requests cost more than rows
-	return min(limit+1, max(least, 2*limit/max(n, 1)))
+	return min(limit+1, max(least, 2*limit/max(n, 1)+1))
 }

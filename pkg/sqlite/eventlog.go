@@ -20,28 +20,35 @@ func (db *DB) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event,
 		if err != nil {
 			return err
 		}
-		found := make(map[hermod.EventKey]*hermod.Event, len(keys))
-		if err := db.eventsByKey(r, keys, found); err != nil {
-			return err
-		}
-		for _, k := range keys {
-			if e := found[k]; e != nil {
-				page = append(page, e)
-			}
-		}
-		return nil
+		page, err = db.eventsOf(r, keys)
+		return err
 	})
 	return page, err
+}
+
+// eventsOf reads events in the order of their keys.
+func (db *DB) eventsOf(r reader, keys []hermod.EventKey) ([]*hermod.Event, error) {
+	found := make(map[hermod.EventKey]*hermod.Event, len(keys))
+	if err := db.eventsByKey(r, keys, found); err != nil {
+		return nil, err
+	}
+	var page []*hermod.Event
+	for _, k := range keys {
+		if e := found[k]; e != nil {
+			page = append(page, e)
+		}
+	}
+	return page, nil
 }
 
 // eventKeys finds the keys of a page. An owner is an account or an organization,
 // and its ids are no one's else, so both are looked for and merged.
 func (db *DB) eventKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
-	own, err := db.accountKeys(r, q)
+	own, err := db.keysBy(r, q, "account")
 	if err != nil {
 		return nil, err
 	}
-	shared, err := db.organizationKeys(r, q)
+	shared, err := db.keysBy(r, q, "organization")
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +67,16 @@ func mergeKeys(q hermod.EventQuery, keys []hermod.EventKey) []hermod.EventKey {
 	return keys[:min(len(keys), q.Limit)]
 }
 
-// accountKeys are the first keys of the account's own events.
-func (db *DB) accountKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
+// keysBy are the first keys of the events that have the owner in the column:
+// account or organization. Both columns have an index by id, and one by type and
+// id.
+func (db *DB) keysBy(r reader, q hermod.EventQuery, column string) ([]hermod.EventKey, error) {
 	sender, name, typed := strings.Cut(string(q.Pattern), ":")
 	if !typed {
-		return db.selectKeys(r, q, "account = ?", q.Owner)
+		return db.selectKeys(r, q, column+" = ?", q.Owner)
 	}
 	if name != "*" {
-		return db.selectKeys(r, q, "account = ? AND type = ?", q.Owner, string(q.Pattern))
+		return db.selectKeys(r, q, column+" = ? AND type = ?", q.Owner, string(q.Pattern))
 	}
 	// The sender's types one after another: each is in the order of ids within the
 	// index, together they are not.
@@ -75,29 +84,16 @@ func (db *DB) accountKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, err
 	typ := sender + ":"
 	for {
 		// "sender;" is the first text after all that starts with "sender:".
-		found, err := r.one([]any{&typ}, `SELECT type FROM events WHERE account = ? AND type > ? AND type < ?
+		found, err := r.one([]any{&typ}, `SELECT type FROM events WHERE `+column+` = ? AND type > ? AND type < ?
 			ORDER BY type LIMIT 1`, q.Owner, typ, sender+";")
 		if err != nil || !found {
 			return keys, err
 		}
-		more, err := db.selectKeys(r, q, "account = ? AND type = ?", q.Owner, typ)
+		more, err := db.selectKeys(r, q, column+" = ? AND type = ?", q.Owner, typ)
 		if err != nil {
 			return nil, err
 		}
 		keys = append(keys, more...)
-	}
-}
-
-// organizationKeys are the first keys of the events that name the organization.
-func (db *DB) organizationKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
-	sender, name, typed := strings.Cut(string(q.Pattern), ":")
-	switch {
-	case !typed:
-		return db.selectKeys(r, q, "organization = ?", q.Owner)
-	case name != "*":
-		return db.selectKeys(r, q, "organization = ? AND type = ?", q.Owner, string(q.Pattern))
-	default:
-		return db.selectKeys(r, q, "organization = ? AND type > ? AND type < ?", q.Owner, sender+":", sender+";")
 	}
 }
 

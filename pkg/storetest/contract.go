@@ -46,6 +46,12 @@ type Store interface {
 	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
 	// Events is a page of the event log.
 	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	// Settled is the id up to which the log that q selects is complete: nothing that
+	// matches can appear at or below it any more, and Events shows all of it. It may
+	// be the zero id for an empty log.
+	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)
+	// Tail is what has entered the log since a position.
+	Tail(ctx context.Context, q hermod.TailQuery) (hermod.TailPage, error)
 
 	// Attempt reads one row. CodeNotFound.
 	Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)

@@ -98,6 +98,7 @@ func (f *fixture) eventRoundTrip(t *testing.T) {
 	full.OrganizationID = f.name("o")
 	full.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
 	full.Tags = []string{"b", "a", odd}
+	full.Internal = true
 	full.Context = hermod.Context{UserID: odd, APIKeyID: "key", TraceID: "trace"}
 	full.Matches = []hermod.Ref{{Owner: full.AccountID, ID: "s2"}, {Owner: full.OrganizationID, ID: "s1"}}
 	bare := f.event(f.name("a"))

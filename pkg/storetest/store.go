@@ -29,6 +29,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Claims", testClaims},
 		{"Events", testEvents},
 		{"EventLog", testEventLog},
+		{"Tail", testTail},
 		{"Attempts", testAttempts},
 		{"DeliveryLog", testDeliveryLog},
 		{"DueIndex", testDueIndex},
@@ -109,7 +110,12 @@ func wantEqual[T any](t *testing.T, got, want T) {
 // eventually polls until check answers nil: indexes may lag behind.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Deadline)
+	eventuallyWithin(t, Deadline, check)
+}
+
+func eventuallyWithin(t *testing.T, deadline time.Duration, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -121,7 +127,7 @@ func eventually(t *testing.T, check func() error) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("still after %s: %v", Deadline, err)
+			t.Fatalf("still after %s: %v", deadline, err)
 		}
 	}
 }
