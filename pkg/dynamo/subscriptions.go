@@ -1,12 +1,13 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"hermod/pkg/hermod"
@@ -20,7 +21,7 @@ func (s *Store) CreateSubscription(ctx context.Context, sub *hermod.Subscription
 	err := s.writeSubscription(ctx, &types.Put{
 		Item:                subscriptionRow(&created),
 		ConditionExpression: aws.String("attribute_not_exists(PK)"),
-	}, sub.Owner)
+	}, &created)
 	switch failedCondition(err) {
 	case ofSubscription:
 		return hermod.Errorf(hermod.CodeConflict, "the subscription exists already")
@@ -35,17 +36,21 @@ func (s *Store) CreateSubscription(ctx context.Context, sub *hermod.Subscription
 }
 
 // UpdateSubscription replaces the row whose version is sub.Version and bumps the
-// versions; CodePreconditionFailed.
+// versions; CodePreconditionFailed, also where one is global and the other is not.
 func (s *Store) UpdateSubscription(ctx context.Context, sub *hermod.Subscription) error {
 	updated := *sub
 	updated.Version++
+	unchanged := "v = :v AND attribute_not_exists(" + global + ")"
+	if sub.Global {
+		unchanged = "v = :v AND attribute_exists(" + global + ")"
+	}
 	err := s.writeSubscription(ctx, &types.Put{
 		Item:                subscriptionRow(&updated),
-		ConditionExpression: aws.String("v = :v"),
+		ConditionExpression: aws.String(unchanged),
 		ExpressionAttributeValues: item{
 			":v": &types.AttributeValueMemberN{Value: strconv.FormatInt(sub.Version, 10)},
 		},
-	}, sub.Owner)
+	}, &updated)
 	if failedCondition(err) >= 0 {
 		return hermod.Errorf(hermod.CodePreconditionFailed, "the subscription has changed meanwhile")
 	}
@@ -62,23 +67,50 @@ const (
 	ofOwner
 )
 
-// writeSubscription puts a subscription and bumps the version of its owner. The
-// SDK gives the transaction a token, so that one sent twice takes effect once.
-func (s *Store) writeSubscription(ctx context.Context, put *types.Put, owner string) error {
+// writeSubscription puts a subscription and bumps the version of its owner. One
+// that is global is put a second time, where those of all owners are read in one
+// query, and bumps the version of these. The copy of a deleted one goes.
+func (s *Store) writeSubscription(ctx context.Context, put *types.Put, sub *hermod.Subscription) error {
 	put.TableName = aws.String(s.tables.Config)
-	_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-		ofSubscription: {Put: put},
-		ofOwner: {Update: &types.Update{
-			TableName:           aws.String(s.tables.Config),
-			Key:                 ownerKey(owner).item(),
-			UpdateExpression:    aws.String("ADD v :one"),
-			ConditionExpression: aws.String("attribute_exists(PK)"),
-			ExpressionAttributeValues: item{
-				":one": &types.AttributeValueMemberN{Value: "1"},
-			},
-		}},
-	}}, func(o *dynamodb.Options) { o.Retryer = s.patient })
-	return err
+	owner := s.bump(sub.Owner)
+	owner.ConditionExpression = aws.String("attribute_exists(PK)")
+	writes := []types.TransactWriteItem{ofSubscription: {Put: put}, ofOwner: {Update: owner}}
+	if sub.Global {
+		writes = append(writes, types.TransactWriteItem{Update: s.bump(hermod.EveryOwner)}, s.writeCopy(sub))
+	}
+	return s.transact(ctx, writes)
+}
+
+// bump raises the version of an owner. Without a condition it makes the row where
+// there is none.
+func (s *Store) bump(owner string) *types.Update {
+	return &types.Update{
+		TableName:        aws.String(s.tables.Config),
+		Key:              ownerKey(owner).item(),
+		UpdateExpression: aws.String("ADD v :one"),
+		ExpressionAttributeValues: item{
+			":one": &types.AttributeValueMemberN{Value: "1"},
+		},
+	}
+}
+
+// global marks the row of a global subscription.
+const global = "gl"
+
+// copyKey is where a global subscription stands a second time.
+func copyKey(r hermod.Ref) key { return key{hermod.EveryOwner, subPrefix + r.Owner + "#" + r.ID} }
+
+func (s *Store) writeCopy(sub *hermod.Subscription) types.TransactWriteItem {
+	key := copyKey(sub.Ref()).item()
+	if sub.Deleted() {
+		return types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String(s.tables.Config), Key: key}}
+	}
+	row := subscriptionRow(sub)
+	maps.Copy(row, key)
+	row.text("owner", sub.Owner)
+	row.text("id", sub.ID)
+	delete(row, "sealed")
+	return types.TransactWriteItem{Put: &types.Put{TableName: aws.String(s.tables.Config), Item: row}}
 }
 
 // Subscription reads one row, tombstones included; CodeNotFound.
@@ -94,7 +126,8 @@ func (s *Store) Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subsc
 }
 
 // Subscriptions reads all subscriptions of an owner, tombstones included,
-// consistently.
+// consistently; of hermod.EveryOwner the global ones that are not deleted, without
+// their secrets.
 func (s *Store) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
 	subs, err := collectConfig(ctx, s, owner, subPrefix, subscriptionOf)
 	return subs, wrap("reading subscriptions", err)
@@ -141,6 +174,8 @@ func subscriptionRow(sub *hermod.Subscription) item {
 	row.time("created", sub.CreatedAt)
 	row.time("updated", sub.UpdatedAt)
 	row.time("deleted", sub.DeletedAt)
+	row.flag("internal", sub.IncludeInternal)
+	row.flag(global, sub.Global)
 	row.binary("sealed", sub.Sealed)
 	return row
 }
@@ -148,8 +183,8 @@ func subscriptionRow(sub *hermod.Subscription) item {
 func subscriptionOf(row item) (*hermod.Subscription, error) {
 	r := reader{item: row}
 	sub := &hermod.Subscription{
-		ID:             r.str("SK")[len(subPrefix):],
-		Owner:          r.str("PK"),
+		ID:             cmp.Or(r.str("id"), r.str("SK")[len(subPrefix):]),
+		Owner:          cmp.Or(r.str("owner"), r.str("PK")),
 		Dialect:        hermod.Dialect(r.str("dialect")),
 		Name:           r.str("name"),
 		Active:         r.isSet("active"),
@@ -164,6 +199,9 @@ func subscriptionOf(row item) (*hermod.Subscription, error) {
 		DeletedAt:      r.at("deleted"),
 		Version:        r.int("v"),
 		Sealed:         r.bytes("sealed"),
+
+		IncludeInternal: r.isSet("internal"),
+		Global:          r.isSet(global),
 	}
 	if _, ok := row["schedule"]; ok {
 		sub.Schedule = hermod.Schedule{}

@@ -34,5 +34,28 @@ const (
 	ValidateEnforce Validation = "enforce" // refused with CodeInvalid
 )
 
-// MaxDefinitions bounds the types an account registers.
-const MaxDefinitions = 1000
+// MaxDefinitions bounds the types an account registers, and MaxDefinitionBytes what
+// all of them hold together: they are listed in one answer, and an account's are
+// read whole when it publishes.
+const (
+	MaxDefinitions     = 1000
+	MaxDefinitionBytes = 2 << 20
+)
+
+// Size is what the definition counts towards MaxDefinitionBytes.
+func (d *Definition) Size() int {
+	return len(d.Type) + len(d.Description) + len(d.Example) + len(d.Schema)
+}
+
+// CheckDefinitions fails with CodeConflict where an account may not have so many
+// definitions, or so many bytes of them.
+func CheckDefinitions(n, size int) error {
+	switch {
+	case n > MaxDefinitions:
+		return Errorf(CodeConflict, "an account may register %d types", MaxDefinitions)
+	case size > MaxDefinitionBytes:
+		return Errorf(CodeConflict, "the types of an account may have %d bytes together", MaxDefinitionBytes)
+	default:
+		return nil
+	}
+}

@@ -52,7 +52,10 @@ func New(o Options) *Acceptor {
 // keys of its good submissions; they can be accepted again once settleTime has
 // passed, and fail with CodeUnavailable until then.
 //
-// Errors: CodeInvalid for an account or organization that does not exist,
+// It sets the submissions' Warnings, and whether their events are internal.
+//
+// Errors: CodeInvalid for an account or organization that does not exist and for
+// data that does not fit a schema its account enforces,
 // CodeConflict for a key that was used with another body, CodeUnavailable where
 // trying again may help.
 func (a *Acceptor) Accept(ctx context.Context, submissions []Submission) ([]*hermod.Event, error) {
@@ -103,6 +106,7 @@ func (a *Acceptor) logBatch(ctx context.Context, b *batch, start time.Time, err 
 		slog.Int("deliveries", b.sent),
 		slog.Int("repeated", b.repeated),
 		slog.Int("refused", b.refusals()),
+		slog.Int("warned", b.warned),
 		slog.Duration("duration", a.now().Sub(start)),
 	}
 	level, message := slog.LevelInfo, "accepted batch"

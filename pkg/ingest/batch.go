@@ -28,6 +28,9 @@ type batch struct {
 	first []int
 	// unfit says why a submission cannot be accepted whatever is stored.
 	unfit []error
+	// warned counts the submissions that do not fit the schema of their type, where
+	// that is only warned of.
+	warned int
 
 	// What write did; it starts afresh each time it is run.
 	events []*hermod.Event
@@ -66,6 +69,9 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	}
 	b.unfit = make([]error, len(b.submissions))
 	if err := b.checkOwners(owned.rows); err != nil {
+		return err
+	}
+	if err := b.applyRules(&owned); err != nil {
 		return err
 	}
 	if err := b.foldKeys(); err != nil {

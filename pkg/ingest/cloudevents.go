@@ -60,7 +60,11 @@ func (r *reader) cloudEvent(raw []byte, now time.Time) Submission {
 	if list := r.text("tags"); list != "" {
 		e.Tags = r.checkTags("tags", splitList(list))
 	}
-	s := r.submission(e, raw, "accountid", "organizationid")
+	data := "data"
+	if present(r.members["data_base64"]) {
+		data = "data_base64"
+	}
+	s := r.submission(e, raw, "accountid", "organizationid", data)
 	// The key is scoped by its kind, so that no other producer's key can equal it,
 	// and says where the source ends, so that no other pair can.
 	s.Key = fmt.Sprintf("cloudevent:%d:%s%s", len(source), source, id)

@@ -52,6 +52,7 @@ func newIDs(now func() time.Time) *hermod.IDs {
 type engine interface {
 	ingest.Config
 	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
+	PutDefinition(ctx context.Context, d *hermod.Definition) error
 	EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error)
 	// journal gives the journal for ids.
 	journal() ingest.Journal
@@ -191,6 +192,7 @@ type memory struct {
 	mu            sync.Mutex
 	owners        map[string]hermod.Owner
 	subscriptions map[string][]*hermod.Subscription
+	definitions   map[string][]hermod.Definition
 	types         map[string][]string
 	claims        map[[2]string]hermod.Claim
 	events        map[hermod.EventKey]*hermod.Event
@@ -205,7 +207,7 @@ type memory struct {
 
 func newMemory() *memory {
 	m := &memory{
-		owners: map[string]hermod.Owner{}, subscriptions: map[string][]*hermod.Subscription{}, types: map[string][]string{},
+		owners: map[string]hermod.Owner{}, subscriptions: map[string][]*hermod.Subscription{}, types: map[string][]string{}, definitions: map[string][]hermod.Definition{},
 		claims: map[[2]string]hermod.Claim{}, events: map[hermod.EventKey]*hermod.Event{}, calls: map[string]int{},
 	}
 	for _, o := range testOwners() {
@@ -267,6 +269,32 @@ func (m *memory) CreateSubscription(_ context.Context, s *hermod.Subscription) e
 	o.Version++
 	m.owners[s.Owner] = o
 	m.subscriptions[s.Owner] = append(m.subscriptions[s.Owner], s)
+	if s.Global {
+		every := m.owners[hermod.EveryOwner]
+		every.ID = hermod.EveryOwner
+		every.Version++
+		m.owners[hermod.EveryOwner] = every
+		m.subscriptions[hermod.EveryOwner] = append(m.subscriptions[hermod.EveryOwner], s)
+	}
+	return nil
+}
+
+func (m *memory) Definitions(ctx context.Context, account string) (found []hermod.Definition, err error) {
+	err = m.call(ctx, "Definitions", func() error {
+		found = slices.Clone(m.definitions[account])
+		return nil
+	})
+	return found, err
+}
+
+func (m *memory) PutDefinition(_ context.Context, d *hermod.Definition) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.owners[d.Account]
+	o.Version++
+	m.owners[d.Account] = o
+	kept := slices.DeleteFunc(slices.Clone(m.definitions[d.Account]), func(k hermod.Definition) bool { return k.Type == d.Type })
+	m.definitions[d.Account] = append(kept, *d)
 	return nil
 }
 

@@ -41,7 +41,7 @@ func (r *reader) bridge(raw []byte, now time.Time) Submission {
 	e.AccountID = r.owner("accountId")
 	e.OrganizationID = r.owner("organizationId")
 	e.Context = r.context("context")
-	s := r.submission(e, raw, "accountId", "organizationId")
+	s := r.submission(e, raw, "accountId", "organizationId", "eventData")
 	s.Key = "eventbridge:" + id
 	return s
 }

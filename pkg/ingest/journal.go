@@ -9,11 +9,16 @@ import (
 // Config is what accept reads of the owners.
 type Config interface {
 	// Owners reads the rows of the owners, consistently, in one request. Owners
-	// that do not exist are missing from the answer.
+	// that do not exist are missing from the answer. hermod.EveryOwner is one once
+	// there was a global subscription.
 	Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error)
 	// Subscriptions reads all subscriptions of an owner, tombstones included,
-	// consistently. Their secrets stay sealed.
+	// consistently. Their secrets stay sealed. Those of hermod.EveryOwner are the
+	// global ones of all owners, each with its own; of these deleted ones are missing.
 	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
+	// Definitions reads all that an account has registered, consistently, sorted by
+	// type.
+	Definitions(ctx context.Context, account string) ([]hermod.Definition, error)
 	// RegisterTypes makes the types known as types of the account's events.
 	RegisterTypes(ctx context.Context, account string, types []string) error
 }

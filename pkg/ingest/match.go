@@ -11,10 +11,10 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// A matcher finds the subscriptions an event goes to. It keeps the subscriptions
-// of the owners it has seen, and reads an owner's again when the owner's version
-// has moved on. The version is read before the subscriptions, for every batch: a
-// change that was answered before the batch began is in force for it.
+// A matcher finds the subscriptions an event goes to, and what its account has said
+// of its type. It keeps both of the owners it has seen, and reads an owner's again
+// when the owner's version has moved on. The version is read before them, for every
+// batch: a change that was answered before the batch began is in force for it.
 type matcher struct {
 	config Config
 
@@ -32,6 +32,8 @@ type index struct {
 	exact   map[string][]*hermod.Subscription // by type
 	sender  map[string][]*hermod.Subscription
 	any     []*hermod.Subscription
+	// rules are what the account has registered, by type; most have nothing.
+	rules map[string]*rule
 	// types are those known to be registered for the account. They are shared by
 	// the owner's later indexes and guarded by the matcher's mutex.
 	types map[string]bool
@@ -48,7 +50,7 @@ type owned struct {
 }
 
 func (m *matcher) load(ctx context.Context, ids []string) (owned, error) {
-	rows, err := m.config.Owners(ctx, ids)
+	rows, err := m.config.Owners(ctx, append(ids, hermod.EveryOwner))
 	if err != nil {
 		return owned{}, fmt.Errorf("reading the owners' versions: %w", err)
 	}
@@ -58,6 +60,7 @@ func (m *matcher) load(ctx context.Context, ids []string) (owned, error) {
 			return owned{}, err
 		}
 	}
+	delete(rows, hermod.EveryOwner) // nobody's events are its own
 	return o, nil
 }
 
@@ -74,6 +77,13 @@ func (m *matcher) index(ctx context.Context, owner string, version int64) (*inde
 		return nil, fmt.Errorf("reading the subscriptions of %s: %w", owner, err)
 	}
 	fresh := newIndex(version, subscriptions)
+	if owner != hermod.EveryOwner {
+		definitions, err := m.config.Definitions(ctx, owner)
+		if err != nil {
+			return nil, fmt.Errorf("reading the definitions of %s: %w", owner, err)
+		}
+		fresh.rules = newRules(definitions)
+	}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,10 +131,10 @@ func (x *index) add(s *hermod.Subscription) {
 }
 
 // match gives the subscriptions the event goes to, each once, in the order of
-// their ids.
+// their ids. A global one is found among its owner's and among all owners'.
 func (o *owned) match(e *hermod.Event, now time.Time) []hermod.Ref {
 	var refs []hermod.Ref
-	for _, owner := range e.Owners() {
+	for _, owner := range append(e.Owners(), hermod.EveryOwner) {
 		x, ok := o.indexes[owner]
 		if !ok {
 			continue

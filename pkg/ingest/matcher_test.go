@@ -14,14 +14,15 @@ import (
 	"hermod/pkg/ingest"
 )
 
-// naive is issue 2, point 3, read aloud: for each subscription there is, by a
-// reading of its own of filters and tags.
-func naive(all []*hermod.Subscription, e *hermod.Event, now time.Time) []hermod.Ref {
+// naive is issue 2, point 3, and wire-facts §1.6 read aloud: for each subscription
+// there is, by a reading of its own of filters and tags.
+func naive(all []*hermod.Subscription, e *hermod.Event, internal bool, now time.Time) []hermod.Ref {
 	var refs []hermod.Ref
 	for _, s := range all {
-		ofOwner := s.Owner == e.AccountID || (e.OrganizationID != "" && s.Owner == e.OrganizationID)
+		ofOwner := s.Global || s.Owner == e.AccountID || (e.OrganizationID != "" && s.Owner == e.OrganizationID)
 		inForce := s.Active && s.DeletedAt.IsZero() && (s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt))
-		if ofOwner && inForce && naiveFilter(s.Filters, e) && naiveTags(s.Tags, e.Tags) {
+		seesIt := !internal || s.IncludeInternal
+		if ofOwner && inForce && seesIt && naiveFilter(s.Filters, e) && naiveTags(s.Tags, e.Tags) {
 			refs = append(refs, hermod.Ref{Owner: s.Owner, ID: s.ID})
 		}
 	}
@@ -71,12 +72,14 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 		m, c := newMemory(), newClock()
 		a := newAcceptor(m, m.journal(), newIDs(c.now), c.now)
 		var all []*hermod.Subscription
+		internal := map[string]bool{} // by account and type
 		ids := rapid.StringMatching(`s-[a-z]{1,3}`)
 		for range rapid.IntRange(1, 6).Draw(t, "rounds") {
 			for range rapid.IntRange(0, 4).Draw(t, "new subscriptions") {
 				s := &hermod.Subscription{
 					ID: ids.Draw(t, "id"), Owner: owners.Draw(t, "owner"), Active: rapid.IntRange(0, 3).Draw(t, "off") > 0,
 					Filters: rapid.SliceOfN(pattern, 0, 4).Draw(t, "filters"), Tags: tags.Draw(t, "wanted"), ExpiresAt: ends.Draw(t, "end"),
+					Global: rapid.IntRange(0, 3).Draw(t, "global") == 0, IncludeInternal: rapid.Bool().Draw(t, "includes internal"),
 				}
 				if rapid.IntRange(0, 5).Draw(t, "deleted") == 0 {
 					s.DeletedAt = start
@@ -89,7 +92,17 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if rapid.Bool().Draw(t, "define") {
+				d := &hermod.Definition{
+					Account: owners.Draw(t, "definer"), Type: senders.Draw(t, "sender") + ":" + names.Draw(t, "name"), Internal: rapid.Bool().Draw(t, "internal"),
+				}
+				internal[d.Account+" "+d.Type] = d.Internal
+				if err := m.PutDefinition(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
 			e := hermod.Event{
+				Internal:  rapid.Bool().Draw(t, "internal, says the producer"),
 				AccountID: owners.Draw(t, "account"), OrganizationID: rapid.SampledFrom([]string{"", organization, account}).Draw(t, "organization"),
 				Sender: senders.Draw(t, "sender"), Name: names.Draw(t, "name"), Tags: tags.Draw(t, "tags"),
 			}
@@ -98,15 +111,33 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := naive(all, &e, c.now()); !slices.Equal(got[0].Matches, want) {
+			if want := naive(all, &e, internal[e.AccountID+" "+e.Type()], c.now()); !slices.Equal(got[0].Matches, want) {
 				t.Fatalf("%+v goes to %v, want %v", e, got[0].Matches, want)
 			}
 		}
 	})
 }
 
+// BenchmarkAccept is an account without a definition, and what a definition of
+// another type and one of this type cost it.
 func BenchmarkAccept(b *testing.B) {
+	const order = `{"type":"object","required":["text"],"properties":{"text":{"type":"string","minLength":1}}}`
+	for _, bench := range []struct {
+		name        string
+		definitions []hermod.Definition
+	}{
+		{"no definition", nil},
+		{"of another type", []hermod.Definition{{Type: "sign:other", Schema: []byte(order), Validation: hermod.ValidateEnforce}}},
+		{"off", []hermod.Definition{{Type: "sign:done", Schema: []byte(order), Validation: hermod.ValidateOff}}},
+		{"enforced", []hermod.Definition{{Type: "sign:done", Schema: []byte(order), Validation: hermod.ValidateEnforce}}},
+	} {
+		b.Run(bench.name, func(b *testing.B) { benchmarkAccept(b, bench.definitions) })
+	}
+}
+
+func benchmarkAccept(b *testing.B, definitions []hermod.Definition) {
 	m, c := newMemory(), newClock()
+	m.definitions[account] = definitions
 	for range 1000 {
 		if err := m.CreateSubscription(b.Context(), &hermod.Subscription{
 			ID: "s", Owner: account, Active: true, Filters: []hermod.Pattern{"other:*"},

@@ -21,9 +21,13 @@ type Submission struct {
 	// Hash is SHA-256 of what was sent under the key.
 	Hash [sha256.Size]byte
 
-	// accountField and organizationField are the members that name the owners, as
-	// the producer wrote them.
-	accountField, organizationField string
+	// Warnings are what of the data does not fit the schema of its type, where its
+	// account only wants to be told. Accept sets them.
+	Warnings []string
+
+	// accountField and organizationField are the members that name the owners, and
+	// dataField the one that holds the data, as the producer wrote them.
+	accountField, organizationField, dataField string
 }
 
 // maxAhead is how far in the future an event's timestamp may lie.
@@ -81,15 +85,15 @@ func (r *reader) native(raw []byte, now time.Time) Submission {
 		OrganizationID: r.owner("organizationId"),
 		Context:        r.context("context"),
 	}
-	return r.submission(e, raw, "accountId", "organizationId")
+	return r.submission(e, raw, "accountId", "organizationId", "eventData")
 }
 
-// submission is an event without a key. The last two are the members that name its
-// owners.
-func (r *reader) submission(e hermod.Event, raw []byte, account, organization string) Submission {
+// submission is an event without a key. The last three are the members that name
+// its owners and that hold its data.
+func (r *reader) submission(e hermod.Event, raw []byte, account, organization, data string) Submission {
 	return Submission{
 		Event: e, Hash: sha256.Sum256(raw),
-		accountField: r.prefix + account, organizationField: r.prefix + organization,
+		accountField: r.prefix + account, organizationField: r.prefix + organization, dataField: r.prefix + data,
 	}
 }
 

@@ -9,20 +9,24 @@ import (
 )
 
 // Owners reads the rows of the owners. Those that do not exist are missing.
+//
+// That there is no row of hermod.EveryOwner is remembered too: as long as nobody
+// has a global subscription, every event asks for it.
 func (db *DB) Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error) {
 	found := make(map[string]hermod.Owner, len(ids))
 	for _, id := range ids {
-		o, generation, ok := db.owners.get(id)
-		if !ok {
+		o, generation, kept := db.owners.get(id)
+		if !kept {
+			var there bool
 			var err error
-			if o, ok, err = db.readOwner(ctx, id); err != nil {
+			if o, there, err = db.readOwner(ctx, id); err != nil {
 				return nil, err
 			}
-			if ok {
+			if there || id == hermod.EveryOwner {
 				db.owners.put(id, o, generation)
 			}
 		}
-		if ok {
+		if o.ID != "" {
 			found[id] = o
 		}
 	}
@@ -53,13 +57,14 @@ func (db *DB) CreateOwner(ctx context.Context, o hermod.Owner) error {
 }
 
 const subscriptionColumns = `owner, id, dialect, name, active, disabled_reason, filters, tags, type, signing, schedule,
-	expires_at, created_at, updated_at, deleted_at, version, sealed`
+	expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global`
 
 func scanSubscription(row scanner) (*hermod.Subscription, error) {
 	s := &hermod.Subscription{}
 	err := row.Scan(&s.Owner, &s.ID, (*textColumn)(&s.Dialect), scanText(&s.Name), &s.Active, scanText(&s.DisabledReason),
 		scanJSON(&s.Filters), scanJSON(&s.Tags), scanText(&s.Type), (*textColumn)(&s.Signing), scanJSON(&s.Schedule),
-		scanTime(&s.ExpiresAt), scanTime(&s.CreatedAt), scanTime(&s.UpdatedAt), scanTime(&s.DeletedAt), &s.Version, &s.Sealed)
+		scanTime(&s.ExpiresAt), scanTime(&s.CreatedAt), scanTime(&s.UpdatedAt), scanTime(&s.DeletedAt), &s.Version, &s.Sealed,
+		&s.IncludeInternal, &s.Global)
 	return s, err
 }
 
@@ -69,6 +74,7 @@ func subscriptionValues(s *hermod.Subscription, version int64) []any {
 		textValue(s.Dialect), textValue(s.Name), s.Active, textValue(s.DisabledReason),
 		listValue(s.Filters), listValue(s.Tags), textValue(s.Type), textValue(s.Signing), listValue(s.Schedule),
 		timeValue(s.ExpiresAt), timeValue(s.CreatedAt), timeValue(s.UpdatedAt), timeValue(s.DeletedAt), version, s.Sealed,
+		s.IncludeInternal, s.Global,
 	}
 }
 
@@ -82,7 +88,8 @@ func cloneSubscription(s *hermod.Subscription) *hermod.Subscription {
 }
 
 // Subscriptions reads all subscriptions of an owner, tombstones included, in the
-// order of their ids. Their secrets stay sealed.
+// order of their ids; of hermod.EveryOwner all global ones that are not deleted.
+// Their secrets stay sealed.
 func (db *DB) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
 	kept, err := db.subscriptions(ctx, owner)
 	if err != nil {
@@ -101,12 +108,16 @@ func (db *DB) subscriptions(ctx context.Context, owner string) ([]*hermod.Subscr
 	if ok {
 		return subs, nil
 	}
+	query, args := `WHERE owner = ? ORDER BY id`, []any{owner}
+	if owner == hermod.EveryOwner {
+		query, args = `WHERE global AND deleted_at IS NULL ORDER BY owner, id`, nil
+	}
 	err := db.view(ctx, func(r reader) error {
 		return r.each(func(row scanner) error {
 			s, err := scanSubscription(row)
 			subs = append(subs, s)
 			return err
-		}, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE owner = ? ORDER BY id`, owner)
+		}, `SELECT `+subscriptionColumns+` FROM subscriptions `+query, args...)
 	})
 	if err != nil {
 		return nil, err
@@ -120,6 +131,9 @@ func (db *DB) subscriptions(ctx context.Context, owner string) ([]*hermod.Subscr
 func (db *DB) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
 	found := make(map[hermod.Ref]*hermod.Subscription, len(refs))
 	for _, ref := range refs {
+		if ref.Owner == hermod.EveryOwner {
+			continue // it owns none
+		}
 		subs, err := db.subscriptions(ctx, ref.Owner)
 		if err != nil {
 			return nil, err
@@ -158,7 +172,7 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if !found {
 			return hermod.Errorf(hermod.CodeNotFound, "no owner %s", s.Owner)
 		}
-		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT DO NOTHING`, append([]any{s.Owner, s.ID}, subscriptionValues(s, 1)...)...)
 		if err != nil {
 			return err
@@ -166,7 +180,7 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "subscription %s exists", s.ID)
 		}
-		return db.bumpOwner(t, s.Owner)
+		return db.bumpOwners(t, s)
 	})
 	if err == nil {
 		s.Version = 1
@@ -176,20 +190,21 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 
 // UpdateSubscription replaces the row whose version is s.Version, and bumps the
 // version of the row, of s and of the row's owner. It fails with
-// CodePreconditionFailed where the row has another version or is gone.
+// CodePreconditionFailed where the row has another version or is gone, or where
+// one is global and the other is not: that is for good.
 func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) error {
 	err := db.update(ctx, func(t *tx) error {
 		n, err := t.exec(`UPDATE subscriptions SET (dialect, name, active, disabled_reason, filters, tags, type, signing,
-			schedule, expires_at, created_at, updated_at, deleted_at, version, sealed) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
-			WHERE owner = ? AND id = ? AND version = ?`,
-			append(subscriptionValues(s, s.Version+1), s.Owner, s.ID, s.Version)...)
+			schedule, expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global)
+			= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE owner = ? AND id = ? AND version = ? AND global = ?`,
+			append(subscriptionValues(s, s.Version+1), s.Owner, s.ID, s.Version, s.Global)...)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return hermod.Errorf(hermod.CodePreconditionFailed, "subscription %s has changed", s.ID)
 		}
-		return db.bumpOwner(t, s.Owner)
+		return db.bumpOwners(t, s)
 	})
 	if err == nil {
 		s.Version++
@@ -197,13 +212,29 @@ func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) er
 	return err
 }
 
+// bumpOwners bumps the versions of those whose subscriptions s is among.
+func (db *DB) bumpOwners(t *tx, s *hermod.Subscription) error {
+	if err := db.bumpOwner(t, s.Owner); err != nil || !s.Global {
+		return err
+	}
+	db.forgetOwner(t, hermod.EveryOwner)
+	_, err := t.exec(`INSERT INTO owners (id, retention, version) VALUES (?, 0, 1)
+		ON CONFLICT (id) DO UPDATE SET version = version + 1`, hermod.EveryOwner)
+	return err
+}
+
 func (db *DB) bumpOwner(t *tx, owner string) error {
+	db.forgetOwner(t, owner)
+	_, err := t.exec(`UPDATE owners SET version = version + 1 WHERE id = ?`, owner)
+	return err
+}
+
+// forgetOwner drops what is cached of an owner that the transaction changes.
+func (db *DB) forgetOwner(t *tx, owner string) {
 	t.onCommit(func() {
 		db.subs.forget(owner)
 		db.owners.forget(owner)
 	})
-	_, err := t.exec(`UPDATE owners SET version = version + 1 WHERE id = ?`, owner)
-	return err
 }
 
 // RegisterTypes makes the types known as types of the account's events.

@@ -23,11 +23,22 @@ type Store interface {
 	CreateOwner(ctx context.Context, o hermod.Owner) error
 
 	// CreateSubscription puts s as version 1 and bumps its owner's version in the
-	// same transaction. It fails with CodeConflict where the id is taken and with
-	// CodeNotFound where the owner does not exist.
+	// same transaction, and that of hermod.EveryOwner where s is global. It fails with
+	// CodeConflict where the id is taken and with CodeNotFound where the owner does
+	// not exist. An update bumps the same ones, and what is global stays so.
 	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
 	// Subscription reads one row, tombstones included. CodeNotFound.
 	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
+
+	// Definition reads what the account has registered about a type. CodeNotFound.
+	Definition(ctx context.Context, account, event string) (*hermod.Definition, error)
+	// PutDefinition writes or replaces a registration and bumps the account's version
+	// in the same transaction. CodeConflict where hermod.CheckDefinitions has it,
+	// CodeNotFound where the account does not exist.
+	PutDefinition(ctx context.Context, d *hermod.Definition) error
+	// DeleteDefinition removes a registration and bumps the account's version in the
+	// same transaction. CodeNotFound.
+	DeleteDefinition(ctx context.Context, account, event string) error
 
 	// Types are the types known of the account's events, sorted.
 	Types(ctx context.Context, account string) ([]string, error)

@@ -23,6 +23,8 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 	}{
 		{"Owners", testOwners},
 		{"Subscriptions", testSubscriptions},
+		{"GlobalSubscriptions", testGlobalSubscriptions},
+		{"Definitions", testDefinitions},
 		{"Types", testTypes},
 		{"Credentials", testCredentials},
 		{"SigningKeys", testSigningKeys},
