@@ -16,6 +16,13 @@ import (
 type EventStore interface {
 	// Event reads an event that the owner may see. It fails with CodeNotFound.
 	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
+	// Events is a page of the event log.
+	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	// Settled is the id up to which the log that q selects is complete: nothing that
+	// matches can appear at or below it any more, and Events shows all of it.
+	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)
+	// Tail is what has entered the log since a position.
+	Tail(ctx context.Context, q hermod.TailQuery) (hermod.TailPage, error)
 }
 
 // An Acceptor accepts events.
@@ -40,10 +47,6 @@ func (e *Events) Routes() []api.Route {
 		{Method: http.MethodPost, Path: Base + "/events", Resource: resource, Access: api.Scoped(hermod.ScopePublish, e.publish)},
 		{Method: http.MethodGet, Path: Base + "/events/{id}", Resource: resource, Access: api.Scoped(hermod.ScopeManage, e.read)},
 	}
-}
-
-func (e *Events) list(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
 }
 
 type accepted struct {

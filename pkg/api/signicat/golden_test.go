@@ -77,6 +77,8 @@ func goldens(t *testing.T, w *world) map[string]golden {
 			map[string]string{"": "token error"}},
 		"event_accepted": {w.do(t, "local", http.MethodPost, eventsPath, eventBody, "Idempotency-Key", "golden"), 202,
 			map[string]string{"": "accepted", "data.0": "accepted item"}},
+		"event_list": {get(eventsPath + "?event=sign:done&after=2026-03-01T00:00:00Z"), 200,
+			map[string]string{"": "list", "data.0": "event item", "data.0.event": "event"}},
 		"event_item":   {get(eventsPath + "/" + event), 200, map[string]string{"": "event item", "event": "event"}},
 		"log_success":  {get(logsPath + "/" + success), 200, item},
 		"log_failure":  {get(logsPath + "/" + failure), 200, item},

@@ -1,6 +1,7 @@
 package signicat_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 					signicat.Base + "/events/{id}":                    strings.Repeat("0", 32),
 					signicat.Base + "/subscriptions/{subscriptionId}": "s-" + local + "-abcde",
 					signicat.Base + "/delivery-logs/{id}":             "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
-				}[path])
+				}[cmp.Or(row.AliasOf, path)])
 			}
 			a := w.do(t, "local", row.Method, path, requestBody(row))
 			p := a.json(t, tt.status)

@@ -33,7 +33,7 @@ func (s nullable) MarshalJSON() ([]byte, error) {
 	if s == "" {
 		return []byte("null"), nil
 	}
-	return json.Marshal(string(s))
+	return encode(string(s))
 }
 
 // wireEvent is an event of exactly nine members, in answers and in deliveries.

@@ -167,7 +167,7 @@ type parts struct {
 func (w *world) serve(log *slog.Logger, p parts) {
 	cursors := api.Cursors{Keys: w.keys.CursorKeys}
 	tokens := &signicat.Tokens{Issuer: w.issuer}
-	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Now: w.now}
+	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.now}
 	subscriptions := &signicat.Subscriptions{
 		Store: p.subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Cursors: cursors, Now: w.now, Random: random,
 	}

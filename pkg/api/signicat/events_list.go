@@ -1,0 +1,235 @@
+package signicat
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hermod/pkg/api"
+	"hermod/pkg/hermod"
+)
+
+// maxEventPage bounds a page of the event log, and is its usual size. It is what
+// DynamoDB reads in one batch.
+const maxEventPage = 100
+
+// An eventList is what a request asks of the event log.
+type eventList struct {
+	query hermod.EventQuery
+	tail  bool
+	// none says that the bounds leave out every event there can be.
+	none bool
+	// page is the cursor to go on from; "" for the first page.
+	page string
+}
+
+type eventPageAnswer struct {
+	Data []eventItem `json:"data"`
+	Next nullable    `json:"next"`
+}
+
+func (e *Events) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	owner, err := ownerOf(r, p)
+	if err != nil {
+		return err
+	}
+	l, err := parseEventList(r, owner)
+	if err != nil {
+		return err
+	}
+	var events []*hermod.Event
+	var next string
+	if l.tail {
+		events, next, err = e.tailPage(r.Context(), l)
+	} else {
+		events, next, err = e.listPage(r.Context(), l)
+	}
+	if err != nil {
+		return err
+	}
+	base := e.BaseURL.Of(r)
+	answer := eventPageAnswer{Data: make([]eventItem, len(events))}
+	for i, event := range events {
+		answer.Data[i] = eventItemOf(event, base)
+	}
+	if next != "" {
+		answer.Next = nullable(nextPage(r, base+Base+"/events", "page", next))
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+// listPage is a page of the log, the newest first, and the cursor of the next one,
+// "" after the last.
+//
+// One event more than asked for tells whether there is a next page. A full page of
+// the largest size does without, since it would take another request to DynamoDB:
+// an empty page may follow it.
+func (e *Events) listPage(ctx context.Context, l eventList) (events []*hermod.Event, next string, err error) {
+	if l.none {
+		return nil, "", nil
+	}
+	scope := l.scope()
+	if l.page != "" {
+		if l.query.Below, err = e.position(ctx, scope, l.page); err != nil {
+			return nil, "", err
+		}
+	}
+	limit := l.query.Limit
+	l.query.Limit = min(limit+1, maxEventPage)
+	events, err = e.Store.Events(ctx, l.query)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing events: %w", err)
+	}
+	if len(events) < l.query.Limit {
+		return events, "", nil
+	}
+	events = events[:limit]
+	next, err = e.Cursors.Make(ctx, scope, events[limit-1].ID.String())
+	return events, next, err
+}
+
+// tailPage is the newest events as of now, or what has come since the cursor was
+// made; the newest first in either case. The cursor it answers leads to what comes
+// after.
+//
+// Of more events than a page holds, those since a cursor are the oldest: the next
+// cursor leads to the others.
+func (e *Events) tailPage(ctx context.Context, l eventList) (events []*hermod.Event, next string, err error) {
+	scope := l.scope()
+	var position hermod.ID
+	if l.page == "" {
+		events, position, err = e.tailStart(ctx, l.query)
+	} else if position, err = e.position(ctx, scope, l.page); err == nil {
+		events, position, err = e.tailSince(ctx, l.query, position)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	next, err = e.Cursors.Make(ctx, scope, position.String())
+	return events, next, err
+}
+
+func (e *Events) tailStart(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, hermod.ID, error) {
+	position, err := e.Store.Settled(ctx, q)
+	if err != nil {
+		return nil, position, fmt.Errorf("finding the end of the log: %w", err)
+	}
+	if position.Compare(q.Above) <= 0 { // an empty log, or a bound in the future
+		return nil, q.Above, nil
+	}
+	q.Below = position.Next()
+	events, err := e.Store.Events(ctx, q)
+	if err != nil {
+		return nil, position, fmt.Errorf("listing events: %w", err)
+	}
+	return events, position, nil
+}
+
+func (e *Events) tailSince(ctx context.Context, q hermod.EventQuery, position hermod.ID) ([]*hermod.Event, hermod.ID, error) {
+	page, err := e.Store.Tail(ctx, hermod.TailQuery{Owner: q.Owner, Pattern: q.Pattern, After: position, Limit: q.Limit})
+	if err != nil {
+		return nil, position, fmt.Errorf("following the log: %w", err)
+	}
+	slices.Reverse(page.Events)
+	return page.Events, page.Position, nil
+}
+
+// scope binds a cursor to the list, its owner and its filters.
+func (l eventList) scope() []string {
+	name := "events"
+	if l.tail {
+		name = "events tail"
+	}
+	// The bound below is that of the request: the cursor's own takes its place later.
+	return []string{name, l.query.Owner, string(l.query.Pattern), l.query.Above.String(), l.query.Below.String()}
+}
+
+func (e *Events) position(ctx context.Context, scope []string, cursor string) (hermod.ID, error) {
+	position, err := e.Cursors.Read(ctx, scope, "page", cursor)
+	if err != nil {
+		return hermod.ID{}, err
+	}
+	id, err := hermod.ParseID(position)
+	if err != nil {
+		return id, fmt.Errorf("reading a position: %w", err)
+	}
+	return id, nil
+}
+
+// parseEventList reads the query of a list. It fails with CodeInvalid, naming every
+// parameter at fault.
+func parseEventList(r *http.Request, owner string) (eventList, error) {
+	p := queryReader{r: r}
+	l := eventList{query: hermod.EventQuery{Owner: owner, Limit: maxEventPage}}
+	if text := p.one("event"); text != "" {
+		pattern, ok := hermod.ParsePattern(text)
+		p.check("event", ok, "must be sender:name, sender:* or *")
+		if pattern != hermod.AnyType {
+			l.query.Pattern = pattern
+		}
+	}
+	if text := p.one("limit"); text != "" {
+		limit, err := strconv.Atoi(text)
+		p.check("limit", err == nil && 1 <= limit && limit <= maxEventPage,
+			fmt.Sprintf("must be a whole number from 1 to %d", maxEventPage))
+		l.query.Limit = limit
+	}
+	if after, given := p.time("after"); given {
+		l.query.Above = hermod.LastIDAt(after)
+	}
+	before, bounded := p.time("before")
+	if bounded {
+		l.query.Below = hermod.FirstIDAt(before)
+		l.none = l.query.Below.IsZero() // before any id
+	}
+	switch text := strings.ToLower(p.one("tail")); text {
+	case "", "false":
+	case "true":
+		l.tail = true
+		p.check("before", !bounded, "cannot bound a tail, which has no end")
+	default:
+		p.check("tail", false, "must be true or false")
+	}
+	l.page = p.one("page")
+	if len(p.wrong) > 0 {
+		return eventList{}, hermod.InvalidFields(p.wrong...)
+	}
+	return l, nil
+}
+
+// A queryReader reads query parameters and collects what is wrong with them.
+type queryReader struct {
+	r     *http.Request
+	wrong []hermod.FieldError
+}
+
+func (q *queryReader) check(name string, ok bool, reason string) {
+	if !ok {
+		q.wrong = append(q.wrong, hermod.FieldError{Name: name, Reason: reason})
+	}
+}
+
+// one is a parameter that may be given once, whatever the case of its name.
+func (q *queryReader) one(name string) string {
+	values := api.QueryValues(q.r, name)
+	q.check(name, len(values) <= 1, "must be given once")
+	if len(values) != 1 {
+		return ""
+	}
+	return values[0]
+}
+
+// time is a moment with its offset from UTC.
+func (q *queryReader) time(name string) (t time.Time, given bool) {
+	text := q.one(name)
+	if text == "" {
+		return t, false
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	q.check(name, err == nil, "must be a date and time of RFC 3339, such as 2026-03-01T12:00:00Z, with a + in it written %2B")
+	return t, true
+}
