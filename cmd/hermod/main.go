@@ -32,7 +32,8 @@ func commands() []command {
 		{"listen", "subscribe a receiver on this machine and show what arrives", listen},
 		{"send", "publish one event", send},
 		{"bench", "measure a node started for the purpose", runBench},
-		{"provision", "create an account and a client, or revoke one", provisionClient},
+		{"provision", "create an account and its first client", provisionClient},
+		{"keys", "list, create and revoke credentials; rotate the signing key", keys},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"hermod/pkg/api/auth"
 	"hermod/pkg/node"
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
@@ -61,14 +62,20 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	defer listener.Close() //nolint:errcheck // Serve closes it first
 	log := slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: logLevel}))
 	slog.SetDefault(log) // net/http writes what a peer sent unasked through the standard log
-	n, err := node.Open(ctx, node.Options{Data: *data, Policy: policy, Now: time.Now, Log: log})
+	outside, err := auth.NewOutside(auth.OutsideOptions{
+		Issuer: c.getenv("HERMOD_ISSUER_URL"), JWKS: c.getenv("HERMOD_JWKS_URL"), Audience: c.getenv("HERMOD_AUDIENCE"), Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
+	}
+	n, err := node.Open(ctx, node.Options{Data: *data, Policy: policy, Outside: outside, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	c.welcome("http://" + listener.Addr().String())
 	if host, _, _ := net.SplitHostPort(*addr); !loopback(host) {
-		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets of the clients local and other: revoke them with hermod provision -revoke")
+		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets of the clients local and other: revoke them with hermod keys revoke -data DIR oauth:local oauth:other")
 	}
 	return n.Serve(ctx, listener)
 }

@@ -3,6 +3,8 @@ package main
 
 import (
 	"hermod/functions/internal/wire"
+	"hermod/pkg/api"
+	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
 )
 
@@ -13,6 +15,10 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	credentials := &signicat.Credentials{BaseURL: e.BaseURL()}
-	return e.HTTP(store, e.Keys(store, nil), credentials.Routes()), nil
+	keys := e.Keys(store, nil)
+	credentials := &signicat.Credentials{
+		Registry: &auth.Registry{Store: store, Now: e.Now, Random: wire.RandomBytes},
+		Cursors:  api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(),
+	}
+	return e.HTTP(store, keys, credentials.Routes()), nil
 }

@@ -114,68 +114,6 @@ func collectConfig[T any](ctx context.Context, s *Store, pk, prefix string, deco
 	return rows, nil
 }
 
-// Credential finds a credential by its id; CodeNotFound.
-func (s *Store) Credential(ctx context.Context, id string) (*hermod.Credential, error) {
-	row, err := s.get(ctx, s.tables.Config, credentialKey(id))
-	if err != nil {
-		return nil, wrap("reading a credential", err)
-	}
-	if row == nil {
-		return nil, hermod.Errorf(hermod.CodeNotFound, "no such credential")
-	}
-	r := reader{item: row}
-	return &hermod.Credential{
-		ID:           id,
-		SecretHash:   r.bytes("h"),
-		Account:      r.str("a"),
-		Organization: r.str("org"),
-		Scopes:       r.strs("sc"),
-		CreatedAt:    r.at("at"),
-		RevokedAt:    r.at("rv"),
-	}, r.err
-}
-
-// PutCredential writes or replaces a credential.
-func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
-	row := credentialKey(c.ID).item()
-	row.binary("h", c.SecretHash)
-	row.text("a", c.Account)
-	row.text("org", c.Organization)
-	row.list("sc", len(c.Scopes), func(i int) string { return c.Scopes[i] })
-	row.time("at", c.CreatedAt)
-	row.time("rv", c.RevokedAt)
-	_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(s.tables.Config), Item: row})
-	return wrap("putting a credential", err)
-}
-
-// SigningKeys are all keys, the newest first.
-func (s *Store) SigningKeys(ctx context.Context) ([]hermod.SigningKey, error) {
-	keys, err := collectConfig(ctx, s, signingKeysPK, "", func(it item) (hermod.SigningKey, error) {
-		r := reader{item: it}
-		return hermod.SigningKey{
-			ID: r.str("SK"), Public: r.bytes("pub"), Sealed: r.bytes("sealed"), CreatedAt: r.at("at"),
-		}, r.err
-	})
-	slices.SortStableFunc(keys, func(a, b hermod.SigningKey) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	return keys, wrap("reading signing keys", err)
-}
-
-// PutSigningKey puts a key if absent; CodeConflict.
-func (s *Store) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
-	row := signingKeyKey(k.ID).item()
-	row.binary("pub", k.Public)
-	row.binary("sealed", k.Sealed)
-	row.time("at", k.CreatedAt)
-	standing, err := s.putNew(ctx, s.tables.Config, row)
-	if err != nil {
-		return wrap("putting a signing key", err)
-	}
-	if standing != nil {
-		return hermod.Errorf(hermod.CodeConflict, "the signing key exists already")
-	}
-	return nil
-}
-
 // Claim puts each row if its key is free, and answers the rows that stand.
 func (s *Store) Claim(ctx context.Context, claims []hermod.Claim) ([]hermod.Claim, error) {
 	byKey := map[key][]int{}

@@ -35,10 +35,6 @@ const (
 func ownerKey(id string) key                { return key{id, "owner"} }
 func subKey(r hermod.Ref) key               { return key{r.Owner, subPrefix + r.ID} }
 func typeKey(account, eventType string) key { return key{account, typePrefix + eventType} }
-func credentialKey(id string) key           { return key{"credential#" + id, "credential"} }
-func signingKeyKey(id string) key           { return key{signingKeysPK, id} }
-
-const signingKeysPK = "signing-keys"
 
 // claimKey hashes the producer's key, which may be long and holds any character.
 func claimKey(owner, producerKey string) key {

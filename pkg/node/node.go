@@ -43,8 +43,10 @@ type Options struct {
 	Timing Timing
 	// Pusher replaces the destinations, for tests; nil pushes for real.
 	Pusher deliver.Pusher
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Outside is an issuer whose tokens are believed too; nil for none.
+	Outside *auth.Outside
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Timing is how long a node waits.
@@ -119,7 +121,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 	n = &Node{
 		o: o, db: db, ids: ids,
 		store: store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
-		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now},
+		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now, Log: o.Log},
 		ingest: db.Queue("ingest", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause,
 		}),
@@ -135,7 +137,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		return nil, err
 	}
 	n.server = api.NewServer(api.Options{
-		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: n.keys, Credentials: db, Now: o.Now}},
+		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: n.keys, Credentials: db, Outside: o.Outside, Now: o.Now}},
 		Routes:  n.Routes(), Log: o.Log, Now: o.Now, Trace: randomID,
 	})
 	return n, nil
@@ -171,7 +173,9 @@ func (n *Node) Routes() []api.Route {
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
 	replays := &signicat.Replays{}
 	metadata := &signicat.Metadata{}
-	credentials := &signicat.Credentials{}
+	credentials := &signicat.Credentials{
+		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors,
+	}
 	var routes []api.Route
 	for _, part := range []interface{ Routes() []api.Route }{
 		tokens, events, subscriptions, logs, replays, metadata, credentials, docs.Pages{},

@@ -54,33 +54,11 @@ func Apply(ctx context.Context, store Store, c Client, now time.Time) error {
 		}
 	}
 	credential := &hermod.Credential{
-		ID: auth.OAuthClient(c.ID), SecretHash: auth.HashSecret(c.Secret),
+		ID: auth.OAuthClient(c.ID), Name: c.ID, SecretHash: auth.HashSecret(c.Secret),
 		Account: c.Account, Organization: c.Organization, Scopes: c.Scopes, CreatedAt: now,
 	}
 	if err := store.PutCredential(ctx, credential); err != nil {
 		return fmt.Errorf("writing client %s: %w", c.ID, err)
-	}
-	return nil
-}
-
-// Credentials finds and changes credentials.
-type Credentials interface {
-	auth.CredentialStore
-	// PutCredential writes or replaces a credential.
-	PutCredential(ctx context.Context, c *hermod.Credential) error
-}
-
-// Revoke ends a client: it gets no more tokens, and those it has end when what
-// was resolved from them is read again. It fails with CodeNotFound.
-func Revoke(ctx context.Context, store Credentials, clientID string, now time.Time) error {
-	credential, err := store.Credential(ctx, auth.OAuthClient(clientID))
-	if err != nil {
-		return fmt.Errorf("reading client %s: %w", clientID, err)
-	}
-	revoked := *credential
-	revoked.RevokedAt = now
-	if err := store.PutCredential(ctx, &revoked); err != nil {
-		return fmt.Errorf("revoking client %s: %w", clientID, err)
 	}
 	return nil
 }

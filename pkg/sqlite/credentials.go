@@ -6,15 +6,23 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// Credential finds a credential by its id. It fails with CodeNotFound.
-func (db *DB) Credential(ctx context.Context, id string) (*hermod.Credential, error) {
+const credentialColumns = `id, name, secret_hash, account, organization, scopes, created_at, revoked_at`
+
+func scanCredential(row scanner) (*hermod.Credential, error) {
 	c := &hermod.Credential{}
-	err := db.view(ctx, func(r reader) error {
-		found, err := r.one([]any{
-			&c.ID, &c.SecretHash, scanText(&c.Account), scanText(&c.Organization), scanJSON(&c.Scopes),
-			scanTime(&c.CreatedAt), scanTime(&c.RevokedAt),
-		}, `SELECT id, secret_hash, account, organization, scopes, created_at, revoked_at FROM credentials WHERE id = ?`, id)
-		if err == nil && !found {
+	err := row.Scan(&c.ID, scanText(&c.Name), &c.SecretHash, scanText(&c.Account), scanText(&c.Organization), scanJSON(&c.Scopes),
+		scanTime(&c.CreatedAt), scanTime(&c.RevokedAt))
+	return c, err
+}
+
+// Credential finds a credential by its id. It fails with CodeNotFound.
+func (db *DB) Credential(ctx context.Context, id string) (c *hermod.Credential, err error) {
+	err = db.view(ctx, func(r reader) error {
+		err := r.each(func(row scanner) (err error) {
+			c, err = scanCredential(row)
+			return err
+		}, `SELECT `+credentialColumns+` FROM credentials WHERE id = ?`, id)
+		if err == nil && c == nil {
 			return hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
 		}
 		return err
@@ -25,12 +33,23 @@ func (db *DB) Credential(ctx context.Context, id string) (*hermod.Credential, er
 	return c, nil
 }
 
+// Credentials are the account's, revoked ones included, in the order of their ids.
+func (db *DB) Credentials(ctx context.Context, account string) (all []*hermod.Credential, err error) {
+	err = db.view(ctx, func(r reader) error {
+		return r.each(func(row scanner) error {
+			c, err := scanCredential(row)
+			all = append(all, c)
+			return err
+		}, `SELECT `+credentialColumns+` FROM credentials WHERE account = ? ORDER BY id`, account)
+	})
+	return all, err
+}
+
 // PutCredential writes or replaces a credential.
 func (db *DB) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	return db.update(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT OR REPLACE INTO credentials
-			(id, secret_hash, account, organization, scopes, created_at, revoked_at) VALUES (?,?,?,?,?,?,?)`,
-			c.ID, c.SecretHash, textValue(c.Account), textValue(c.Organization), listValue(c.Scopes),
+		_, err := t.exec(`INSERT OR REPLACE INTO credentials (`+credentialColumns+`) VALUES (?,?,?,?,?,?,?,?)`,
+			c.ID, textValue(c.Name), c.SecretHash, textValue(c.Account), textValue(c.Organization), listValue(c.Scopes),
 			timeValue(c.CreatedAt), timeValue(c.RevokedAt))
 		return err
 	})
@@ -57,6 +76,14 @@ func (db *DB) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "signing key %s exists", k.ID)
 		}
+		return err
+	})
+}
+
+// DeleteSigningKey deletes a key. One that is not there is no error.
+func (db *DB) DeleteSigningKey(ctx context.Context, id string) error {
+	return db.update(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM signing_keys WHERE id = ?`, id)
 		return err
 	})
 }

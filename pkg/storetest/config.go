@@ -54,55 +54,6 @@ func testTypes(t *testing.T, f *fixture) {
 	})
 }
 
-func testCredentials(t *testing.T, f *fixture) {
-	normal := func(c *hermod.Credential) hermod.Credential {
-		utc(&c.CreatedAt, &c.RevokedAt)
-		c.Scopes = orNil(c.Scopes)
-		return *c
-	}
-	f.run(t, "come back whole and are replaced", func(t *testing.T) {
-		c := hermod.Credential{
-			ID: f.name("oauth:client"), SecretHash: []byte{0, 1, 255}, Account: f.name("a"), Organization: f.name("o"),
-			Scopes: []string{hermod.ScopeManage, hermod.ScopePublish}, CreatedAt: instant(),
-		}
-		must(t, f.store.PutCredential(t.Context(), &c))
-		wantEqual(t, normal(got(f.store.Credential(t.Context(), c.ID))(t)), c)
-		c.RevokedAt, c.Organization, c.Scopes = instant(), "", nil
-		must(t, f.store.PutCredential(t.Context(), &c))
-		wantEqual(t, normal(got(f.store.Credential(t.Context(), c.ID))(t)), c)
-	})
-	f.run(t, "absent ones are not found", func(t *testing.T) {
-		_, err := f.store.Credential(t.Context(), f.name("oauth:client"))
-		wantCode(t, err, hermod.CodeNotFound)
-	})
-}
-
-func testSigningKeys(t *testing.T, f *fixture) {
-	f.run(t, "come back whole, the newest first", func(t *testing.T) {
-		var want []hermod.SigningKey
-		for i := range 3 {
-			k := hermod.SigningKey{
-				ID: f.name("key"), Public: []byte{1, 0, byte(i)}, Sealed: []byte{2, 0, byte(i)},
-				CreatedAt: instant().Add(time.Duration(i) * time.Second),
-			}
-			must(t, f.store.PutSigningKey(t.Context(), k))
-			want = append([]hermod.SigningKey{k}, want...)
-		}
-		var mine []hermod.SigningKey
-		for _, k := range got(f.store.SigningKeys(t.Context()))(t) {
-			utc(&k.CreatedAt)
-			if slices.ContainsFunc(want, func(w hermod.SigningKey) bool { return w.ID == k.ID }) {
-				mine = append(mine, k)
-			}
-		}
-		wantEqual(t, mine, want)
-	})
-	f.run(t, "one of many putters wins", func(t *testing.T) {
-		k := hermod.SigningKey{ID: f.name("key"), Public: []byte{1}, Sealed: []byte{2}, CreatedAt: instant()}
-		wantOneWinner(t, race(func(int) error { return f.store.PutSigningKey(t.Context(), k) }), hermod.CodeConflict)
-	})
-}
-
 func testClaims(t *testing.T, f *fixture) {
 	claim := func(owner, key string) hermod.Claim {
 		return hermod.Claim{

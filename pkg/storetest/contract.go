@@ -45,12 +45,16 @@ type Store interface {
 
 	// Credential finds a credential by its id. CodeNotFound.
 	Credential(ctx context.Context, id string) (*hermod.Credential, error)
-	// PutCredential writes or replaces a credential.
+	// Credentials are the account's, revoked ones included, in the order of their ids.
+	Credentials(ctx context.Context, account string) ([]*hermod.Credential, error)
+	// PutCredential writes or replaces a credential. Its account lists it from then on.
 	PutCredential(ctx context.Context, c *hermod.Credential) error
 	// SigningKeys are all keys, the newest first.
 	SigningKeys(ctx context.Context) ([]hermod.SigningKey, error)
 	// PutSigningKey puts a key if absent. CodeConflict.
 	PutSigningKey(ctx context.Context, k hermod.SigningKey) error
+	// DeleteSigningKey deletes a key. One that is not there is no error.
+	DeleteSigningKey(ctx context.Context, id string) error
 
 	// Event reads an event that the owner may see: the account it is of, or the
 	// organization it names. CodeNotFound.

@@ -27,6 +27,8 @@ type Env struct {
 	Get func(string) string
 	Log *slog.Logger
 	Now func() time.Time
+	// outside is an issuer whose tokens are believed too; nil for none.
+	outside *auth.Outside
 }
 
 // Start builds a function's handler and hands it to Lambda. A function that cannot
@@ -34,12 +36,24 @@ type Env struct {
 func Start(build func(*Env) (any, error)) {
 	e := &Env{Get: os.Getenv, Log: lambdacontext.NewLogger(), Now: time.Now}
 	slog.SetDefault(e.Log) // net/http writes what a peer sent unasked through the standard log
-	handler, err := build(e)
+	var handler any
+	err := e.readOutside()
+	if err == nil {
+		handler, err = build(e)
+	}
 	if err != nil {
 		e.Log.Error("function not started", hermod.LogError(err))
 		os.Exit(1)
 	}
 	lambda.Start(handler)
+}
+
+// readOutside reads which outside issuer there is, if any.
+func (e *Env) readOutside() (err error) {
+	e.outside, err = auth.NewOutside(auth.OutsideOptions{
+		Issuer: e.Get("HERMOD_ISSUER_URL"), JWKS: e.Get("HERMOD_JWKS_URL"), Audience: e.Get("HERMOD_AUDIENCE"), Now: e.Now, Log: e.Log,
+	})
+	return err
 }
 
 // Store is the three tables.
@@ -58,7 +72,7 @@ func (e *Env) Store() (*dynamo.Store, error) {
 
 // HTTP serves the rows of a route table behind API Gateway.
 func (e *Env) HTTP(store *dynamo.Store, keys *auth.Keys, routes []api.Route) any {
-	bearer := &auth.Bearer{Keys: keys, Credentials: store, Now: e.Now}
+	bearer := &auth.Bearer{Keys: keys, Credentials: store, Outside: e.outside, Now: e.Now}
 	return lambdahttp.Handler(api.NewServer(api.Options{
 		Dialect: signicat.Dialect{Bearer: bearer}, Routes: routes, Log: e.Log, Now: e.Now, Trace: RandomID,
 	}))
@@ -66,7 +80,7 @@ func (e *Env) HTTP(store *dynamo.Store, keys *auth.Keys, routes []api.Route) any
 
 // Keys are the signing keys; the sealer is nil where tokens are only verified.
 func (e *Env) Keys(store *dynamo.Store, sealer auth.Sealer) *auth.Keys {
-	return &auth.Keys{Store: store, Sealer: sealer, Now: e.Now}
+	return &auth.Keys{Store: store, Sealer: sealer, Now: e.Now, Log: e.Log}
 }
 
 // BaseURL is where clients reach the deployment.

@@ -1,5 +1,6 @@
 // Package auth resolves credentials into principals: it issues access tokens and
-// verifies them.
+// verifies them, its own and those of an outside issuer, and it makes and checks API
+// keys.
 package auth
 
 import (
@@ -9,7 +10,9 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,6 +25,8 @@ type KeyStore interface {
 	SigningKeys(ctx context.Context) ([]hermod.SigningKey, error)
 	// PutSigningKey puts a key if absent. It fails with CodeConflict.
 	PutSigningKey(ctx context.Context, k hermod.SigningKey) error
+	// DeleteSigningKey deletes a key. One that is not there is no error.
+	DeleteSigningKey(ctx context.Context, id string) error
 }
 
 // A Sealer encrypts what must not stand in a table in the clear, bound to an owner
@@ -34,110 +39,152 @@ type Sealer interface {
 // sealOwner is the owner that signing keys are sealed for: Hermod itself.
 const sealOwner = "hermod"
 
-const (
-	keyBits = 2048
-	// keysFresh is how long the keys are kept before they are read again.
-	keysFresh = 5 * time.Minute
-	// keysRetry is the least time between two reads forced by an unknown key id.
-	keysRetry = 10 * time.Second
-)
+const keyBits = 2048
 
-// Keys are the keys that sign access tokens, kept for a while. A function that
-// only verifies has no Sealer.
+// Keys are the keys that sign access tokens, kept for a while; see KeyStateOf for
+// the life of one. A function that only verifies has no Sealer.
 type Keys struct {
 	Store  KeyStore
 	Sealer Sealer
 	Now    func() time.Time
+	// Log takes the failures of a rotation, which fail no caller; nil is slog.Default.
+	Log *slog.Logger
 
-	mu      sync.Mutex
-	known   []hermod.SigningKey
-	readAt  time.Time
-	private map[string]*rsa.PrivateKey
+	ring ring[hermod.SigningKey]
+
+	mu        sync.Mutex
+	private   map[string]*rsa.PrivateKey
+	rotatedAt time.Time // of the last try
 }
 
-// all gives the keys, read again when they are stale, or at once where the id is
-// not among them.
+// all gives the keys, read again when they are stale, or soon where the id is not
+// among them.
 func (k *Keys) all(ctx context.Context, id string) ([]hermod.SigningKey, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	age := k.Now().Sub(k.readAt)
-	unknown := id != ""
-	for i := range k.known {
-		unknown = unknown && k.known[i].ID != id
+	s := source[hermod.SigningKey]{read: k.read, now: k.Now}
+	if id != "" {
+		s.wanted = func(key hermod.SigningKey) bool { return key.ID == id }
 	}
-	if len(k.known) > 0 && age < keysFresh && (!unknown || age < keysRetry) {
-		return k.known, nil
-	}
+	return k.ring.get(ctx, s)
+}
+
+func (k *Keys) read(ctx context.Context) ([]hermod.SigningKey, error) {
 	keys, err := k.Store.SigningKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading signing keys: %w", err)
 	}
-	k.known, k.readAt = keys, k.Now()
 	return keys, nil
 }
 
 // public finds the key that verifies a token. It fails with CodeUnauthorized for
-// an id that no key has.
+// an id that no published key has.
 func (k *Keys) public(ctx context.Context, id string) (*rsa.PublicKey, error) {
 	keys, err := k.all(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	for i := range keys {
-		if keys[i].ID != id {
-			continue
-		}
-		parsed, err := x509.ParsePKIXPublicKey(keys[i].Public)
-		if err != nil {
-			return nil, fmt.Errorf("parsing signing key %s: %w", id, err)
-		}
-		if pub, ok := parsed.(*rsa.PublicKey); ok {
-			return pub, nil
+		if keys[i].ID == id && KeyStateOf(keys, i, k.Now()).Published() {
+			return parsePublic(keys[i])
 		}
 	}
 	return nil, hermod.Errorf(hermod.CodeUnauthorized, "the token is signed by no key of this service")
 }
 
-// signer gives the newest key, and makes the first one where there is none.
-func (k *Keys) signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
+func parsePublic(key hermod.SigningKey) (*rsa.PublicKey, error) {
+	parsed, err := x509.ParsePKIXPublicKey(key.Public)
+	if err != nil {
+		return nil, fmt.Errorf("parsing signing key %s: %w", key.ID, err)
+	}
+	public, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("signing key %s is no RSA key", key.ID)
+	}
+	return public, nil
+}
+
+// A PublicKey verifies what the key of the id has signed, by RS256.
+type PublicKey struct {
+	ID  string
+	Key *rsa.PublicKey
+}
+
+// Published are the keys that verifiers need: those that sign, have signed what has
+// not ended yet, or will sign next. Where there is no key it makes the first one, so
+// that nobody remembers an empty set.
+func (k *Keys) Published(ctx context.Context) ([]PublicKey, error) {
+	keys, err := k.someKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var published []PublicKey
+	for i := range keys {
+		if !KeyStateOf(keys, i, k.Now()).Published() {
+			continue
+		}
+		public, err := parsePublic(keys[i])
+		if err != nil {
+			return nil, err
+		}
+		published = append(published, PublicKey{keys[i].ID, public})
+	}
+	return published, nil
+}
+
+// someKeys gives the keys, and makes the first one where there is none.
+func (k *Keys) someKeys(ctx context.Context) ([]hermod.SigningKey, error) {
 	keys, err := k.all(ctx, "")
+	if err != nil || len(keys) > 0 {
+		return keys, err
+	}
+	if err := k.Create(ctx); err != nil {
+		return nil, err
+	}
+	if keys, err = k.all(ctx, ""); err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, hermod.Errorf(hermod.CodeUnavailable, "the first signing key is being made; try again")
+	}
+	return keys, nil
+}
+
+// signer gives the key that signs now, after a rotation where one is due.
+func (k *Keys) signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
+	keys, err := k.someKeys(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	if len(keys) == 0 {
-		if err := k.Create(ctx); err != nil {
-			return "", nil, err
-		}
-		if keys, err = k.all(ctx, ""); err != nil {
-			return "", nil, err
-		}
-		if len(keys) == 0 {
-			return "", nil, hermod.Errorf(hermod.CodeUnavailable, "the first signing key is being made; try again")
-		}
-	}
-	newest := keys[0]
+	k.rotateIfDue(ctx, keys)
+	key := keys[signing(keys, k.Now())]
 	k.mu.Lock()
-	private := k.private[newest.ID]
+	private := k.private[key.ID]
 	k.mu.Unlock()
 	if private != nil {
-		return newest.ID, private, nil
+		return key.ID, private, nil
 	}
-	der, err := k.Sealer.Open(ctx, sealOwner, newest.ID, newest.Sealed)
+	if private, err = k.open(ctx, key); err != nil {
+		return "", nil, err
+	}
+	k.mu.Lock()
+	k.private = map[string]*rsa.PrivateKey{key.ID: private}
+	k.mu.Unlock()
+	return key.ID, private, nil
+}
+
+func (k *Keys) open(ctx context.Context, key hermod.SigningKey) (*rsa.PrivateKey, error) {
+	der, err := k.Sealer.Open(ctx, sealOwner, key.ID, key.Sealed)
 	if err != nil {
-		return "", nil, fmt.Errorf("opening signing key %s: %w", newest.ID, err)
+		return nil, fmt.Errorf("opening signing key %s: %w", key.ID, err)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return "", nil, fmt.Errorf("parsing signing key %s: %w", newest.ID, err)
+		return nil, fmt.Errorf("parsing signing key %s: %w", key.ID, err)
 	}
 	private, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return "", nil, fmt.Errorf("signing key %s is no RSA key", newest.ID)
+		return nil, fmt.Errorf("signing key %s is no RSA key", key.ID)
 	}
-	k.mu.Lock()
-	k.private = map[string]*rsa.PrivateKey{newest.ID: private}
-	k.mu.Unlock()
-	return newest.ID, private, nil
+	return private, nil
 }
 
 // Ensure makes the first key where there is none, so that the first token need not
@@ -172,24 +219,29 @@ func (k *Keys) Create(ctx context.Context) error {
 	if err := k.Store.PutSigningKey(ctx, key); err != nil {
 		return fmt.Errorf("storing a signing key: %w", err)
 	}
+	k.ring.forget()
 	return nil
 }
 
 // CursorKeys are keys for the cursors of lists. They are derived from the sealed
 // signing keys, which every function can read, nobody else can, and which stay
-// the same until a rotation: so there is no further secret to keep.
+// the same: so there is no further secret to keep. The first is of the key that
+// signs, which every process has known for long; the key to come some do not know
+// yet.
 func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
 	keys, err := k.all(ctx, "")
 	if err != nil {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("there is no signing key yet")
+		return nil, errors.New("there is no signing key yet; reading the key set makes the first one")
 	}
 	derived := make([][]byte, len(keys))
 	for i := range keys {
 		sum := sha256.Sum256(append([]byte("hermod cursor v1\x00"), keys[i].Sealed...))
 		derived[i] = sum[:]
 	}
+	first := signing(keys, k.Now())
+	derived[0], derived[first] = derived[first], derived[0]
 	return derived, nil
 }

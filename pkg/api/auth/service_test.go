@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -26,6 +28,7 @@ type service struct {
 	keys        []hermod.SigningKey
 	credentials map[string]*hermod.Credential
 	keyReads    int
+	drawn       byte
 	// fault fails every read of the store.
 	fault error
 
@@ -106,6 +109,37 @@ func (s *service) PutSigningKey(_ context.Context, k hermod.SigningKey) error {
 	return nil
 }
 
+func (s *service) DeleteSigningKey(_ context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = slices.DeleteFunc(s.keys, func(k hermod.SigningKey) bool { return k.ID == id })
+	return s.fault
+}
+
+// stored are the rows of the signing keys, the newest first.
+func (s *service) stored() []hermod.SigningKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.keys)
+}
+
+func (s *service) Credentials(_ context.Context, account string) ([]*hermod.Credential, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*hermod.Credential
+	for _, id := range slices.Sorted(maps.Keys(s.credentials)) {
+		if c := s.credentials[id]; c.Account == account {
+			all = append(all, c)
+		}
+	}
+	return all, s.fault
+}
+
+func (s *service) PutCredential(_ context.Context, c *hermod.Credential) error {
+	s.put(*c)
+	return nil
+}
+
 // boxes seal by writing for whom on the lid.
 type boxes struct{}
 
@@ -149,4 +183,12 @@ func (s *service) authenticate(t *testing.T, header string) (*hermod.Principal, 
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", header)
 	return s.Bearer.Authenticate(r)
+}
+
+func mustJSON(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }

@@ -216,29 +216,6 @@ func TestUnknownKeyIDsDoNotHammerTheStore(t *testing.T) {
 	}
 }
 
-func TestAKeyMadeElsewhereIsFoundAndOldTokensStayGood(t *testing.T) {
-	t.Parallel()
-	s := newService()
-	old := s.issue(t)
-	s.advance(time.Minute)
-	elsewhere := &auth.Issuer{Keys: s.newKeys(), Credentials: s, Now: s.now, TokenID: func() string { return "x" }}
-	if err := elsewhere.Keys.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	token, _, err := elsewhere.Issue(t.Context(), issuer, "client", "secret", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if before, _, _ := strings.Cut(old, "."); strings.HasPrefix(token, before+".") {
-		t.Error("the newest key does not sign")
-	}
-	for _, token := range []string{token, old} {
-		if _, err := s.authenticate(t, "Bearer "+token); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestManyMayStartAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newService()

@@ -1,15 +1,24 @@
 package signicat
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/auth"
 	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
 )
 
 // Credentials are the OAuth clients and API keys of an account.
 type Credentials struct {
-	BaseURL api.BaseURL
+	Registry *auth.Registry
+	Cursors  api.Cursors
+	BaseURL  api.BaseURL
 }
 
 // Routes are the rows of the credentials.
@@ -24,15 +33,206 @@ func (c *Credentials) Routes() []api.Route {
 	}
 }
 
-func (c *Credentials) list(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+// The types of credentials on the wire.
+const (
+	typeClient = "client"
+	typeAPIKey = "apiKey"
+)
+
+// credentialItem is a credential on the wire. The last two members are there in the
+// answer to a create alone.
+type credentialItem struct {
+	ID             string   `json:"id"`
+	Type           string   `json:"type"`
+	Name           nullable `json:"name"`
+	Scopes         []string `json:"scopes"`
+	AccountID      string   `json:"accountId"`
+	OrganizationID nullable `json:"organizationId"`
+	CreatedAt      wireTime `json:"createdAt"`
+	RevokedAt      wireTime `json:"revokedAt"`
+	URL            string   `json:"url"`
+	ClientID       string   `json:"clientId,omitempty"`
+	ClientSecret   string   `json:"clientSecret,omitempty"`
+	APIKey         string   `json:"apiKey,omitempty"`
 }
-func (c *Credentials) create(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+func credentialItemOf(c *hermod.Credential, base string) credentialItem {
+	item := credentialItem{
+		ID: c.ID, Type: typeAPIKey, Name: nullable(c.Name), Scopes: c.Scopes,
+		AccountID: c.Account, OrganizationID: nullable(c.Organization),
+		CreatedAt: wireTime(c.CreatedAt), RevokedAt: wireTime(c.RevokedAt),
+		URL: base + Base + "/credentials/" + url.PathEscape(c.ID),
+	}
+	if item.Scopes == nil {
+		item.Scopes = []string{}
+	}
+	if clientID, ok := auth.ClientID(c.ID); ok {
+		item.Type, item.ClientID = typeClient, clientID
+	}
+	return item
 }
-func (c *Credentials) read(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+func (c *Credentials) create(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	if _, err := ownersOf(r, p); err != nil {
+		return err
+	}
+	kind, credential, err := readCredential(r, p)
+	if err != nil {
+		return err
+	}
+	create := c.Registry.CreateAPIKey
+	if kind == typeClient {
+		create = c.Registry.CreateClient
+	}
+	made, err := create(r.Context(), *credential)
+	if err != nil {
+		return err
+	}
+	item := credentialItemOf(&made.Credential, c.BaseURL.Of(r))
+	if kind == typeClient {
+		item.ClientSecret = made.Secret
+	} else {
+		item.APIKey = made.Secret
+	}
+	w.Header().Set("Location", item.URL)
+	w.Header().Set("Cache-Control", "no-store")
+	return api.WriteJSON(w, http.StatusCreated, item)
 }
-func (c *Credentials) revoke(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+// readCredential reads the body of a create. Whose the credential is, the principal
+// says; it can hold what the principal holds.
+func readCredential(r *http.Request, p *hermod.Principal) (kind string, c *hermod.Credential, err error) {
+	if m := api.MediaType(r); m != "application/json" && m != "" {
+		return "", nil, api.ErrUnsupportedMediaType
+	}
+	body, err := api.ReadBody(r)
+	if err != nil {
+		return "", nil, err
+	}
+	members, err := ingest.Members(body, "type", "name", "scopes")
+	if err != nil {
+		return "", nil, err
+	}
+	f := &fields{subscriptionInput: subscriptionInput(members)}
+	f.required("type", "name")
+	c = &hermod.Credential{Account: p.Account, Organization: p.Organization, Scopes: p.Scopes}
+	if f.read("type", &kind, "a string") && kind != typeClient && kind != typeAPIKey {
+		f.fail("type", "must be client or apiKey")
+	}
+	if f.read("name", &c.Name, "a string") {
+		if n := utf8.RuneCountInString(c.Name); n < minName || n > maxName {
+			f.fail("name", fmt.Sprintf("must have %d to %d characters", minName, maxName))
+		}
+	}
+	var scopes []string
+	if f.read("scopes", &scopes, "an array of strings") {
+		if len(scopes) == 0 {
+			f.fail("scopes", "must not be empty")
+		}
+		slices.Sort(scopes)
+		c.Scopes = slices.Compact(scopes)
+	}
+	if err := f.err(); err != nil {
+		return "", nil, err
+	}
+	for _, scope := range c.Scopes {
+		if !p.Has(scope) {
+			return "", nil, hermod.Errorf(hermod.CodeForbidden, "a credential can hold the scopes that your own holds, and no others")
+		}
+	}
+	return kind, c, nil
 }
+
+// find reads the credential that the path names. Another account's does not exist.
+func (c *Credentials) find(r *http.Request, p *hermod.Principal) (*hermod.Credential, error) {
+	if _, err := ownersOf(r, p); err != nil {
+		return nil, err
+	}
+	errNone := hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
+	id := r.PathValue("credentialId")
+	_, isClient := auth.ClientID(id)
+	if len(id) > maxCredentialID || !utf8.ValidString(id) || !(isClient || auth.IsAPIKey(id)) {
+		return nil, errNone
+	}
+	found, err := c.Registry.Store.Credential(r.Context(), id)
+	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && found.Account != p.Account) {
+		return nil, errNone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a credential: %w", err)
+	}
+	return found, nil
+}
+
+// maxCredentialID bounds an id in bytes, within what every store takes for a key.
+const maxCredentialID = 300
+
+func (c *Credentials) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	found, err := c.find(r, p)
+	if err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, credentialItemOf(found, c.BaseURL.Of(r)))
+}
+
+func (c *Credentials) revoke(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	found, err := c.find(r, p)
+	if err != nil {
+		return err
+	}
+	if err := c.Registry.Revoke(r.Context(), found); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+type credentialPage struct {
+	Data []credentialItem `json:"data"`
+	Next nullable         `json:"next"`
+}
+
+// list shows the credentials of the principal's account, the newest first.
+func (c *Credentials) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	if _, err := ownersOf(r, p); err != nil {
+		return err
+	}
+	limit, err := parseLimit(api.Query(r, "limit"))
+	if err != nil {
+		return err
+	}
+	scope, before := []string{"credentials", p.Account}, ""
+	if page := api.Query(r, "page"); page != "" {
+		if before, err = c.Cursors.Read(r.Context(), scope, "page", page); err != nil {
+			return err
+		}
+	}
+	all, err := c.Registry.List(r.Context(), p.Account)
+	if err != nil {
+		return err
+	}
+	if before != "" {
+		all = slices.DeleteFunc(all, func(c *hermod.Credential) bool { return credentialOrder(c) >= before })
+	}
+	answer := credentialPage{Data: []credentialItem{}}
+	base := c.BaseURL.Of(r)
+	for _, credential := range all[:min(limit, len(all))] {
+		answer.Data = append(answer.Data, credentialItemOf(credential, base))
+	}
+	if len(all) > limit {
+		cursor, err := c.Cursors.Make(r.Context(), scope, credentialOrder(all[limit-1]))
+		if err != nil {
+			return err
+		}
+		answer.Next = nullable(nextPage(r, base+Base+"/credentials", "page", cursor))
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+// credentialOrder sorts as auth.Registry.List does, the other way round.
+func credentialOrder(c *hermod.Credential) string {
+	return strings.Join([]string{c.CreatedAt.UTC().Format(sortableTime), c.ID}, " ")
+}
+
+// sortableTime prints times so that texts sort as they do.
+const sortableTime = "2006-01-02T15:04:05.000000000Z"

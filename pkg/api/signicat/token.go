@@ -1,9 +1,11 @@
 package signicat
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
@@ -17,18 +19,64 @@ type Tokens struct {
 	BaseURL api.BaseURL
 }
 
-// Routes are the rows of the token endpoint.
+// issuerPath is where the issuer of tokens is: its metadata and its keys stand under
+// it, as OpenID Connect Discovery has it.
+const issuerPath = "/auth/open"
+
+const (
+	tokenEndpoint  = issuerPath + "/connect/token"
+	metadataPath   = issuerPath + "/.well-known/openid-configuration"
+	publicKeysPath = metadataPath + "/jwks"
+)
+
+// Routes are the rows of the token endpoint, and of what verifiers of its tokens
+// read.
 func (t *Tokens) Routes() []api.Route {
-	const resource, issuer = "token", "/auth/open"
+	const resource = "token"
 	return []api.Route{
-		{Method: http.MethodPost, Path: issuer + "/connect/token", Resource: resource, Access: api.Public(t.issue)},
-		{Method: http.MethodGet, Path: issuer + "/.well-known/openid-configuration", Resource: resource, Access: api.Public(t.metadata)},
-		{Method: http.MethodGet, Path: issuer + "/.well-known/openid-configuration/jwks", Resource: resource, Access: api.Public(t.keys)},
+		{Method: http.MethodPost, Path: tokenEndpoint, Resource: resource, Access: api.Public(t.issue)},
+		{Method: http.MethodGet, Path: metadataPath, Resource: resource, Access: api.Public(t.metadata)},
+		{Method: http.MethodGet, Path: publicKeysPath, Resource: resource, Access: api.Public(t.keys)},
 	}
 }
 
-func (t *Tokens) metadata(http.ResponseWriter, *http.Request) error { return errSkeleton }
-func (t *Tokens) keys(http.ResponseWriter, *http.Request) error     { return errSkeleton }
+// issuerMetadata describes the issuer (RFC 8414, section 2). There is no
+// authorization endpoint, hence no response type, and what is empty is left out
+// (section 3.2).
+type issuerMetadata struct {
+	Issuer        string   `json:"issuer"`
+	TokenEndpoint string   `json:"token_endpoint"`
+	JWKS          string   `json:"jwks_uri"`
+	GrantTypes    []string `json:"grant_types_supported"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	Scopes        []string `json:"scopes_supported"`
+}
+
+func (t *Tokens) metadata(w http.ResponseWriter, r *http.Request) error {
+	base := t.BaseURL.Of(r)
+	publicFor(w, auth.JWKSMaxAge)
+	return api.WriteJSON(w, http.StatusOK, issuerMetadata{
+		Issuer: base + issuerPath, TokenEndpoint: base + tokenEndpoint, JWKS: base + publicKeysPath,
+		GrantTypes:  []string{"client_credentials"},
+		AuthMethods: []string{"client_secret_basic", "client_secret_post"},
+		Scopes:      auth.Scopes(),
+	})
+}
+
+// keys publishes what verifies the tokens.
+func (t *Tokens) keys(w http.ResponseWriter, r *http.Request) error {
+	published, err := t.Issuer.Keys.Published(r.Context())
+	if err != nil {
+		return err
+	}
+	publicFor(w, auth.JWKSMaxAge)
+	return api.WriteJSON(w, http.StatusOK, auth.JWKSOf(published))
+}
+
+// publicFor lets everyone keep the answer for a while.
+func publicFor(w http.ResponseWriter, age time.Duration) {
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(age.Seconds())))
+}
 
 type tokenAnswer struct {
 	AccessToken string `json:"access_token"`
@@ -75,7 +123,7 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	if id == "" {
 		return t.refuseClient(w)
 	}
-	issuer := t.BaseURL.Of(r) + "/auth/open"
+	issuer := t.BaseURL.Of(r) + issuerPath
 	token, scopes, err := t.Issuer.Issue(r.Context(), issuer, id, secret, strings.Fields(form.Get("scope")))
 	switch hermod.CodeOf(err) {
 	case "":

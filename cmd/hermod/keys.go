@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"hermod/pkg/api/auth"
+	"hermod/pkg/hermod"
+)
+
+const keysUsage = `The credentials of accounts, and the keys that sign access tokens.
+
+usage:
+  hermod keys list   PLACE [-account ACCOUNT]           show an account's credentials, and the signing keys
+  hermod keys create PLACE -account ACCOUNT -name NAME [-type apiKey|client] [-scopes LIST]
+                                                        make a credential; its secret is shown this once
+  hermod keys revoke PLACE ID ...                       end credentials (oauth:local, apikey:...), or signing keys
+                                                        that others have come to know
+  hermod keys rotate PLACE [-kms-key KEY]               make a new signing key
+
+PLACE is -data DIR for a node that does not run, or -table NAME for the Config table of a deployment.
+`
+
+// keys shows and changes credentials and signing keys.
+func keys(ctx context.Context, c *console, args []string) error {
+	subcommands := map[string]func(context.Context, *console, []string) error{
+		"list": listKeys, "create": createKey, "revoke": revokeKeys, "rotate": rotateKeys,
+	}
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		fmt.Fprint(c.err, keysUsage)
+		if len(args) == 0 {
+			return errors.New("keys: want list, create, revoke or rotate")
+		}
+		return flag.ErrHelp
+	}
+	run, ok := subcommands[args[0]]
+	if !ok {
+		return fmt.Errorf("keys: no subcommand %q: want list, create, revoke or rotate", args[0])
+	}
+	if err := run(ctx, c, args[1:]); err != nil {
+		return fmt.Errorf("keys %s: %w", args[0], err)
+	}
+	return nil
+}
+
+func listKeys(ctx context.Context, c *console, args []string) (err error) {
+	f := c.flags("keys list")
+	where := placeFlags(f)
+	account := f.String("account", "", "`account` whose credentials are shown")
+	if err := c.parse(f, args, 0); err != nil {
+		return err
+	}
+	store, end, err := where.openExisting(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	if *account != "" {
+		if err := c.listCredentials(ctx, store, *account); err != nil {
+			return err
+		}
+	}
+	all, err := store.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "SIGNING KEY\tCREATED\tSTATE")
+	for i := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", all[i].ID, moment(all[i].CreatedAt), auth.KeyStateOf(all, i, time.Now()))
+	}
+	return w.Flush()
+}
+
+func (c *console) listCredentials(ctx context.Context, store adminStore, account string) error {
+	if _, err := ownerOf(ctx, store, account); err != nil {
+		return err
+	}
+	all, err := (&auth.Registry{Store: store}).List(ctx, account)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "CREDENTIAL\tNAME\tSCOPES\tCREATED\tREVOKED")
+	for _, k := range all {
+		fmt.Fprintf(w, "%s\t%q\t%s\t%s\t%s\n", k.ID, k.Name, strings.Join(k.Scopes, ","), moment(k.CreatedAt), moment(k.RevokedAt))
+	}
+	fmt.Fprintln(w)
+	return w.Flush()
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func ownerOf(ctx context.Context, store adminStore, account string) (hermod.Owner, error) {
+	owners, err := store.Owners(ctx, []string{account})
+	if err != nil {
+		return hermod.Owner{}, err
+	}
+	owner, ok := owners[account]
+	if !ok {
+		return hermod.Owner{}, fmt.Errorf("there is no account %s; hermod provision makes one", account)
+	}
+	return owner, nil
+}
+
+func createKey(ctx context.Context, c *console, args []string) (err error) {
+	f := c.flags("keys create")
+	where := placeFlags(f)
+	account := f.String("account", "", "`account` it acts for")
+	name := f.String("name", "", "`name` for people, 3 to 64 characters")
+	kind := f.String("type", "apiKey", "apiKey, or client for an OAuth client")
+	scopes := f.String("scopes", hermod.ScopePublish, "scopes it holds, a comma `list` of "+strings.Join(auth.Scopes(), ", "))
+	if err := c.parse(f, args, 0); err != nil {
+		return err
+	}
+	credential := hermod.Credential{Account: *account, Name: *name, Scopes: strings.Split(*scopes, ",")}
+	if err := check(credential, *kind); err != nil {
+		return err
+	}
+	store, end, err := where.openExisting(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	owner, err := ownerOf(ctx, store, *account)
+	if err != nil {
+		return err
+	}
+	credential.Organization = owner.Organization
+	registry := &auth.Registry{Store: store, Now: time.Now, Random: randomBytes}
+	if *kind == "client" {
+		made, err := registry.CreateClient(ctx, credential)
+		if err != nil {
+			return err
+		}
+		clientID, _ := auth.ClientID(made.ID)
+		fmt.Fprintf(c.out, "id %s\nclient %s\nsecret %s\n", made.ID, clientID, made.Secret)
+	} else {
+		made, err := registry.CreateAPIKey(ctx, credential)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "id %s\nkey %s\n", made.ID, made.Secret)
+	}
+	fmt.Fprintln(c.out, "\nThe secret is shown this once; only its hash is kept.")
+	return nil
+}
+
+func check(c hermod.Credential, kind string) error {
+	switch n := len([]rune(c.Name)); {
+	case c.Account == "":
+		return errors.New("-account is required")
+	case n < 3 || n > 64:
+		return errors.New("-name is required, with 3 to 64 characters")
+	case kind != "client" && kind != "apiKey":
+		return fmt.Errorf("-type %q: want apiKey or client", kind)
+	}
+	for _, scope := range c.Scopes {
+		if !slices.Contains(auth.Scopes(), scope) {
+			return fmt.Errorf("-scopes: no scope %q: want some of %s", scope, strings.Join(auth.Scopes(), ", "))
+		}
+	}
+	return nil
+}
+
+func revokeKeys(ctx context.Context, c *console, args []string) (err error) {
+	f := c.flags("keys revoke")
+	where := placeFlags(f)
+	if err := c.parse(f, args, len(args)); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return errors.New("name what to revoke, as hermod keys list shows it, after the flags")
+	}
+	store, end, err := where.openExisting(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	signing, err := store.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	registry := &auth.Registry{Store: store, Now: time.Now}
+	for _, id := range f.Args() {
+		if slices.ContainsFunc(signing, func(k hermod.SigningKey) bool { return k.ID == id }) {
+			if err := store.DeleteSigningKey(ctx, id); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.out, "signing key %s is deleted; within 5 minutes no token of its is believed\n", id)
+			continue
+		}
+		found, err := store.Credential(ctx, id)
+		if hermod.CodeOf(err) == hermod.CodeNotFound {
+			return fmt.Errorf("there is no %s: want an id such as oauth:local, as hermod keys list shows it", id)
+		}
+		if err != nil {
+			return err
+		}
+		if err := registry.Revoke(ctx, found); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "%s is revoked; what it opened ends within a minute\n", id)
+	}
+	return nil
+}
+
+func rotateKeys(ctx context.Context, c *console, args []string) (err error) {
+	f := c.flags("keys rotate")
+	where := placeFlags(f)
+	kmsKey := f.String("kms-key", c.env("HERMOD_KMS_KEY", ""), "with -table, the KMS `key` that seals secrets (HERMOD_KMS_KEY)")
+	if err := c.parse(f, args, 0); err != nil {
+		return err
+	}
+	store, end, err := where.openExisting(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	sealer, err := where.sealer(c, *kmsKey)
+	if err != nil {
+		return err
+	}
+	signs, err := (&auth.Keys{Store: store, Sealer: sealer, Now: time.Now}).Rotate(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "a new key is published; it signs from %s on\n", moment(signs))
+	return nil
+}
+
+// parse parses flags and at most so many arguments after them. What is wrong is one
+// line; the usage is for those who ask.
+func (c *console) parse(f *flag.FlagSet, args []string, most int) error {
+	f.SetOutput(io.Discard)
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		f.SetOutput(c.err)
+		f.Usage()
+	}
+	if err == nil && f.NArg() > most {
+		return fmt.Errorf("unexpected %q", f.Arg(most))
+	}
+	return err
+}
