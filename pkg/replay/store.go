@@ -17,17 +17,15 @@ type Deliveries interface {
 	LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error)
 }
 
-// A Log is the event log.
-type Log interface {
-	// Events is a page of the log.
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
-	// Settled is an id up to which nothing can appear any more among the events that
-	// the query selects; its bounds and its limit do not count.
-	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)
-}
-
-// A Store keeps replays.
+// A Store is what replays by filter read and write.
 type Store interface {
+	Deliveries
+	// Events is a page of the event log.
+	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	// Settled is an id up to which nothing can appear any more in the log that the
+	// owner and the pattern of the query select.
+	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)
+
 	// CreateReplay puts r as version 1. It fails with CodeConflict where the id is
 	// taken.
 	CreateReplay(ctx context.Context, r *hermod.Replay) error

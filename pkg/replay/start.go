@@ -1,0 +1,120 @@
+// Package replay delivers again: one event, or what a filter selects of the event
+// log. Delivering again is a new run of a delivery, whose message goes the way of
+// every other; what a replay adds is which deliveries, how fast, and how far it is.
+package replay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+// A Starter delivers one event again.
+type Starter struct {
+	Deliveries Deliveries
+	Queue      Queue
+	Now        func() time.Time
+}
+
+// ToMatching starts a new run to each subscription that the event matches now, of
+// the owners' and of the global ones. It does not matter when the subscription was
+// made, what the event matched when it was accepted, or that the event has expired.
+func (s *Starter) ToMatching(ctx context.Context, e *hermod.Event, owners []string) error {
+	all, err := load(ctx, s.Deliveries, owners)
+	if err != nil {
+		return err
+	}
+	return s.start(ctx, e, all.of(e, s.Now()))
+}
+
+// To starts a new run to one subscription, whatever its filters. It fails with
+// CodeConflict where the subscription is not in force.
+func (s *Starter) To(ctx context.Context, e *hermod.Event, sub *hermod.Subscription) error {
+	if reason := whyNot(sub, s.Now()); reason != "" {
+		return errNotInForce(reason)
+	}
+	return s.start(ctx, e, []hermod.Ref{sub.Ref()})
+}
+
+func (s *Starter) start(ctx context.Context, e *hermod.Event, refs []hermod.Ref) error {
+	deliveries := make([]delivery, len(refs))
+	for i, ref := range refs {
+		deliveries[i] = delivery{e, ref}
+	}
+	messages, err := nextRuns(ctx, s.Deliveries, deliveries, hermod.ID{})
+	if err != nil || len(messages) == 0 {
+		return err
+	}
+	if err := s.Queue.Send(ctx, messages); err != nil {
+		return fmt.Errorf("sending %d messages of a replay: %w", len(messages), err)
+	}
+	return nil
+}
+
+// A delivery is an event and who receives it.
+type delivery struct {
+	event *hermod.Event
+	to    hermod.Ref
+}
+
+// reading is how many deliveries are read at a time.
+const reading = 16
+
+// nextRuns makes the messages that start the next run of each delivery. One whose
+// last run is the replay's own has been started already and is left out.
+//
+// The next run is the one after the last that has a row, and never the match's run 0,
+// which may have none yet. Two replays before the first attempt name the same run,
+// whose rows make one of them. That is what makes sending again after a crash
+// harmless.
+func nextRuns(ctx context.Context, d Deliveries, deliveries []delivery, replay hermod.ID) ([]hermod.Message, error) {
+	last := make([]*hermod.Attempt, len(deliveries))
+	err := forEach(ctx, len(deliveries), func(ctx context.Context, i int) (err error) {
+		last[i], err = d.LastOf(ctx, deliveries[i].to.ID, deliveries[i].event.ID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the last attempts of deliveries: %w", err)
+	}
+	messages := make([]hermod.Message, 0, len(deliveries))
+	for i, one := range deliveries {
+		m := hermod.Message{
+			EventID: one.event.ID, Account: one.event.AccountID, Owner: one.to.Owner, SubscriptionID: one.to.ID,
+			Run: 1, Trigger: hermod.TriggerReplay, Replay: replay,
+		}
+		if last[i] != nil {
+			if !replay.IsZero() && last[i].Replay == replay {
+				continue
+			}
+			m.Run = last[i].Run + 1
+		}
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+// forEach runs fn for 0 to n-1, several at a time, and answers the first error,
+// which cancels the others. It returns when all have.
+func forEach(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	free := make(chan struct{}, reading)
+	for i := range n {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			if ctx.Err() != nil {
+				return
+			}
+			if err := fn(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,91 @@
+package replay_test
+
+import (
+	"testing"
+	"time"
+
+	"hermod/pkg/hermod"
+)
+
+func TestReplayGoesToWhatMatchesNow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.publish(1, func(e *hermod.Event) { e.OrganizationID, e.ExpiresAt = "o-1", time.Now().Add(-time.Hour) })
+	w.subscribe("all")
+	w.subscribe("filter", func(s *hermod.Subscription) { s.Filters = []hermod.Pattern{"s:n"} })
+	w.subscribe("other filter", func(s *hermod.Subscription) { s.Filters = []hermod.Pattern{"s:m"} })
+	w.subscribe("off", func(s *hermod.Subscription) { s.Active = false })
+	w.subscribe("organization", func(s *hermod.Subscription) { s.Owner = "o-1" })
+	w.subscribe("own global", func(s *hermod.Subscription) { s.Global = true })
+	w.subscribe("global", func(s *hermod.Subscription) { s.Owner, s.Global = "operator", true })
+	w.subscribe("foreign", func(s *hermod.Subscription) { s.Owner = "a-2" })
+	for _, c := range []struct {
+		owners []string
+		want   []string
+	}{
+		{[]string{owner}, []string{"all", "filter", "own global", "global"}},
+		{[]string{owner, "o-1"}, []string{"all", "filter", "own global", "organization", "global"}},
+	} {
+		w.sent = nil
+		if err := w.starter().ToMatching(t.Context(), e, c.owners); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "messages", len(w.sent), len(c.want))
+		for i, m := range w.sent {
+			want(t, "receiver", m.SubscriptionID, c.want[i])
+		}
+	}
+}
+
+func TestReplayTakesTheNextRun(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rows []int
+		want int
+	}{
+		"the match's run has no row yet": {nil, 1},
+		"the match's run has rows":       {[]int{0}, 1},
+		"there were other runs":          {[]int{0, 1, 4}, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			e, sub := w.publish(1), w.subscribe("s-1")
+			for _, run := range c.rows {
+				w.attempt(hermod.Message{EventID: e.ID, SubscriptionID: sub.ID, Run: run})
+			}
+			w.held = true
+			for range 2 { // before the first attempt both name one run
+				if err := w.starter().ToMatching(t.Context(), e, []string{owner}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want(t, "messages", len(w.sent), 2)
+			for _, m := range w.sent {
+				want(t, "message", m.Message, hermod.Message{
+					EventID: e.ID, Account: owner, Owner: owner, SubscriptionID: sub.ID, Run: c.want, Trigger: hermod.TriggerReplay,
+				})
+			}
+		})
+	}
+}
+
+func TestReplayToOneSubscriptionAsksForItsForceAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.publish(1)
+	filter := func(s *hermod.Subscription) { s.Filters = []hermod.Pattern{"other:*"} }
+	if err := w.starter().To(t.Context(), e, w.subscribe("s-1", filter)); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "messages", len(w.sent), 1)
+	for _, change := range []func(*hermod.Subscription){
+		func(s *hermod.Subscription) { s.Active = false },
+		func(s *hermod.Subscription) { s.ExpiresAt = time.Now().Add(-time.Second) },
+		func(s *hermod.Subscription) { s.DeletedAt = time.Now() },
+	} {
+		err := w.starter().To(t.Context(), e, w.subscribe("s-2", change))
+		want(t, "code", hermod.CodeOf(err), hermod.CodeConflict)
+	}
+	want(t, "messages", len(w.sent), 1)
+}
