@@ -9,6 +9,7 @@ import (
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
+	"hermod/pkg/replay"
 )
 
 // A Store is all that the users of a store ask of it together.
@@ -17,6 +18,8 @@ type Store interface {
 	ingest.Store
 	deliver.Store
 	deliver.DueIndex
+	replay.Deliveries
+	replay.Store
 
 	// CreateOwner puts an owner if absent. It fails with CodeConflict where the
 	// owner exists.

@@ -35,6 +35,8 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Attempts", testAttempts},
 		{"DeliveryLog", testDeliveryLog},
 		{"DueIndex", testDueIndex},
+		{"LastOf", testLastOf},
+		{"Replays", testReplays},
 	} {
 		t.Run(area.name, func(t *testing.T) {
 			t.Parallel()
