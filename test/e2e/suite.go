@@ -32,6 +32,8 @@ func Run(t *testing.T, target Target) {
 		{"subscriptions are created, read, listed, changed and deleted", testSubscriptions},
 		{"another account sees and changes nothing", testIsolation},
 		{"the delivery log is paged and filtered", testLog},
+		{"events are listed, searched and paged", testEvents},
+		{"tail follows what arrives", testTail},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -42,11 +42,11 @@ func (w *world) events(t *testing.T, client, link string, header ...string) (lis
 }
 
 // walk follows the links of a list to its end and answers its pages.
-func (w *world) walk(t *testing.T, client, link string) (pages [][]string) {
+func (w *world) walk(t *testing.T, link string) (pages [][]string) {
 	t.Helper()
 	for link != "" {
 		var page []string
-		page, link = w.events(t, client, link)
+		page, link = w.events(t, "local", link)
 		pages = append(pages, page)
 		if len(pages) > 100 {
 			t.Fatal("the list has no end")
@@ -74,7 +74,7 @@ func TestEventsAreListedNewestFirstPageByPage(t *testing.T) {
 		"": 1, "?limit=100": 1, "?limit=10": 1, "?limit=9": 2, "?limit=5": 2, "?LIMIT=3": 4, "?limit=1": 10,
 		"?event=*&limit=4": 3, "?tail=false&limit=4": 3, "?event=&before=&after=&limit=&page=&tail=": 1,
 	} {
-		got := w.walk(t, "local", eventsPath+query)
+		got := w.walk(t, eventsPath+query)
 		if !slices.Equal(slices.Concat(got...), want) || len(got) != pages {
 			t.Errorf("%q: %v in %d pages, want %v in %d", query, got, len(got), want, pages)
 		}
@@ -88,7 +88,7 @@ func TestAHundredEventsAreOnePage(t *testing.T) {
 	for range 101 {
 		w.publish(t, "local", "")
 	}
-	if pages := w.walk(t, "local", eventsPath); len(pages) != 2 || len(pages[0]) != 100 || len(pages[1]) != 1 {
+	if pages := w.walk(t, eventsPath); len(pages) != 2 || len(pages[0]) != 100 || len(pages[1]) != 1 {
 		t.Errorf("pages %v", pages)
 	}
 }
@@ -105,7 +105,7 @@ func TestEventsAreSelectedByType(t *testing.T) {
 		"sign:a": {5, 0}, "sign:*": {5, 1, 0}, "sign.x:*": {2}, "Sign:a": {4}, "*": {5, 4, 3, 2, 1, 0}, "sign:c": {}, "none:*": {},
 	} {
 		for _, name := range []string{"event", "EVENT", "Event"} {
-			got := slices.Concat(w.walk(t, "local", eventsPath+"?limit=1&"+name+"="+url.QueryEscape(pattern))...)
+			got := slices.Concat(w.walk(t, eventsPath+"?limit=1&"+name+"="+url.QueryEscape(pattern))...)
 			if !slices.EqualFunc(got, want, func(id string, i int) bool { return id == all[i] }) {
 				t.Errorf("%s=%s: got %v, want %v of %v", name, pattern, got, want, all)
 			}
@@ -139,7 +139,7 @@ func TestEventsAreBoundedByWhenTheyWereAccepted(t *testing.T) {
 		"after=0001-01-01T00:00:00Z":            {4, 3, 2, 1, 0},
 		"before=1970-01-01T00:00:00Z":           {},
 	} {
-		got := slices.Concat(w.walk(t, "local", eventsPath+"?limit=2&"+query)...)
+		got := slices.Concat(w.walk(t, eventsPath+"?limit=2&"+query)...)
 		if !slices.EqualFunc(got, want, func(id string, i int) bool { return id == all[i] }) {
 			t.Errorf("%s: got %v, want %v of %v", query, got, want, all)
 		}
@@ -250,7 +250,7 @@ func TestLinksWorkAsTheyAre(t *testing.T) {
 		}
 		wantStatus(t, next, w.do(t, "local", http.MethodGet, strings.TrimPrefix(next, "http://host"), ""), http.StatusOK)
 	}
-	if pages := w.walk(t, "local", eventsPath+query); len(pages) != 3 {
+	if pages := w.walk(t, eventsPath+query); len(pages) != 3 {
 		t.Errorf("%d pages, want 3", len(pages))
 	}
 	item := w.do(t, "local", http.MethodGet, eventsPath, "").json(t, http.StatusOK)["data"].([]any)[0].(map[string]any)
