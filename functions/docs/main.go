@@ -9,9 +9,5 @@ import (
 func main() { wire.Start(build) }
 
 func build(e *wire.Env) (any, error) {
-	store, err := e.Store()
-	if err != nil {
-		return nil, err
-	}
-	return e.HTTP(store, e.Keys(store, nil), docs.Pages{}.Routes()), nil
+	return e.Public(docs.Pages{BaseURL: e.BaseURL()}.Routes())
 }
