@@ -80,7 +80,7 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	types := map[string][]string{}
 	for i := range b.submissions {
 		e := &b.submissions[i].Event
-		b.matches = append(b.matches, owned.match(e, now))
+		b.matches = append(b.matches, b.submissions[i].recipients(&owned, now))
 		b.retention = append(b.retention, cmp.Or(owned.rows[e.AccountID].Retention, hermod.DefaultRetention))
 		if b.unfit[i] == nil {
 			types[e.AccountID] = append(types[e.AccountID], e.Type())
@@ -168,7 +168,7 @@ func (b *batch) write(ctx context.Context, tx Tx) error {
 	var messages []hermod.Message
 	for i, e := range b.events {
 		if e != nil && b.first[i] == i {
-			messages = append(messages, startingMessages(e)...)
+			messages = append(messages, startingMessages(e, b.submissions[i].trigger())...)
 		}
 	}
 	if len(messages) > 0 {
@@ -327,12 +327,12 @@ func reclaim(ctx context.Context, tx Tx, k claimed, at time.Time) (busy, err err
 }
 
 // startingMessages start run 0 of each of the event's deliveries.
-func startingMessages(e *hermod.Event) []hermod.Message {
+func startingMessages(e *hermod.Event, trigger hermod.Trigger) []hermod.Message {
 	messages := make([]hermod.Message, len(e.Matches))
 	for i, ref := range e.Matches {
 		messages[i] = hermod.Message{
 			EventID: e.ID, Account: e.AccountID, Owner: ref.Owner, SubscriptionID: ref.ID,
-			Trigger: hermod.TriggerMatch,
+			Trigger: trigger,
 		}
 	}
 	return messages

@@ -25,6 +25,9 @@ type Submission struct {
 	// account only wants to be told. Accept sets them.
 	Warnings []string
 
+	// to is the one recipient of a mocked event; zero for those that match.
+	to hermod.Ref
+
 	// accountField and organizationField are the members that name the owners, and
 	// dataField the one that holds the data, as the producer wrote them.
 	accountField, organizationField, dataField string
