@@ -149,7 +149,7 @@ func TestAnOperationListsWhatEveryRequestCanHear(t *testing.T) {
 		if strings.HasPrefix(scopes(d, o), "oauth") {
 			want = append(want, "401", "403")
 		}
-		if strings.Contains(o.path, "{") {
+		if strings.Contains(o.path, "{") && o.node.Value["operationId"] != "registerEventType" { // which makes what is not there
 			want = append(want, "404")
 		}
 		if o.node.Value["requestBody"] != nil {
