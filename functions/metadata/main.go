@@ -4,6 +4,7 @@ package main
 import (
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/catalog"
 )
 
 func main() { wire.Start(build) }
@@ -13,6 +14,6 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata := &signicat.Metadata{BaseURL: e.BaseURL()}
+	metadata := &signicat.Metadata{Store: store, Catalog: catalog.Published{}, BaseURL: e.BaseURL(), Now: e.Now}
 	return e.HTTP(store, e.Keys(store, nil), metadata.Routes()), nil
 }

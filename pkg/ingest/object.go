@@ -172,8 +172,8 @@ func scalarLen(raw []byte) int {
 	return len(raw)
 }
 
-// depth is how deep arrays and objects are nested in a valid JSON value.
-func depth(raw []byte) int {
+// Depth is how deep arrays and objects are nested in a valid JSON value.
+func Depth(raw []byte) int {
 	deepest, level := 0, 0
 	for i := 0; i < len(raw); i++ {
 		switch raw[i] {

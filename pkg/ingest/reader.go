@@ -106,7 +106,7 @@ func (r *reader) data(name string) json.RawMessage {
 }
 
 func (r *reader) shallow(name string, raw json.RawMessage) json.RawMessage {
-	if depth(raw) > hermod.MaxDepth {
+	if Depth(raw) > hermod.MaxDepth {
 		r.fail(name, fmt.Sprintf("must not be nested deeper than %d", hermod.MaxDepth))
 	}
 	return raw

@@ -23,6 +23,7 @@ import (
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/catalog"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
@@ -172,7 +173,7 @@ func (n *Node) Routes() []api.Route {
 	}
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
 	replays := &signicat.Replays{}
-	metadata := &signicat.Metadata{}
+	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Now: n.o.Now}
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors,
 	}

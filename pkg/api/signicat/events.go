@@ -52,6 +52,9 @@ func (e *Events) Routes() []api.Route {
 type accepted struct {
 	ID  string `json:"id"`
 	URL string `json:"url"`
+	// Warnings say what of the data does not fit the schema of its type, where its
+	// account only wants to be told.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (e *Events) publish(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -74,7 +77,7 @@ func (e *Events) publish(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	base := e.BaseURL.Of(r)
 	data := make([]accepted, len(events))
 	for i, event := range events {
-		data[i] = accepted{ID: event.ID.String(), URL: eventURL(base, event.ID)}
+		data[i] = accepted{ID: event.ID.String(), URL: eventURL(base, event.ID), Warnings: submissions[i].Warnings}
 	}
 	return api.WriteJSON(w, http.StatusAccepted, map[string]any{"data": data})
 }

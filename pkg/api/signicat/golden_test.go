@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"hermod/pkg/api/signicat"
 	"hermod/pkg/hermod"
 )
 
@@ -18,21 +19,25 @@ import (
 // 1.1 and 1.8 for tokens and problems). Renaming one breaks every client.
 func members(shape string) []string {
 	return strings.Fields(map[string]string{
-		"event":           "id timestamp sender eventName eventData accountId organizationId expiresAt tags",
-		"event item":      "id event url replayUrl",
-		"log item":        "id timestamp success event attempt properties errorMessage subscriptionId subscriptionType subscriptionName",
-		"subscription":    "id name active ownerId type eventNameFilter tagFilter expiresAt createdAt includeInternalEvents isGlobalSubscription messageAuthentication",
-		"listed":          "id name active url ownerId eventNameFilter tagFilter type expiresAt createdAt",
-		"authentication":  "authenticationType hmacSha256",
-		"hmac":            "secret",
-		"list":            "data next",
-		"accepted":        "data",
-		"accepted item":   "id url",
-		"token":           "access_token expires_in token_type scope",
-		"problem":         "type title status detail code traceId",
-		"invalid problem": "type title status detail code traceId invalidParams",
-		"invalid param":   "name reason",
-		"token error":     "error error_description",
+		"event":             "id timestamp sender eventName eventData accountId organizationId expiresAt tags",
+		"event item":        "id event url replayUrl",
+		"log item":          "id timestamp success event attempt properties errorMessage subscriptionId subscriptionType subscriptionName",
+		"subscription":      "id name active ownerId type eventNameFilter tagFilter expiresAt createdAt includeInternalEvents isGlobalSubscription messageAuthentication",
+		"listed":            "id name active url ownerId eventNameFilter tagFilter type expiresAt createdAt",
+		"authentication":    "authenticationType hmacSha256",
+		"hmac":              "secret",
+		"list":              "data next",
+		"accepted":          "data",
+		"accepted item":     "id url",
+		"warned item":       "id url warnings",
+		"type":              "sender eventName event description internal example schema validation url",
+		"catalog":           "data",
+		"subscription type": "type description supported schema",
+		"token":             "access_token expires_in token_type scope",
+		"problem":           "type title status detail code traceId",
+		"invalid problem":   "type title status detail code traceId invalidParams",
+		"invalid param":     "name reason",
+		"token error":       "error error_description",
 		// Ours: settled in the choices ("Attempt rows on the wire"), and four more.
 		"properties": "url statusCode reasonPhrase elapsedMs responseBody errorClass nextAttemptAt state reason trigger run",
 	}[shape])
@@ -79,24 +84,32 @@ func goldens(t *testing.T, w *world) map[string]golden {
 			map[string]string{"": "accepted", "data.0": "accepted item"}},
 		"event_list": {get(eventsPath + "?event=sign:done&after=2026-03-01T00:00:00Z"), 200,
 			map[string]string{"": "list", "data.0": "event item", "data.0.event": "event"}},
-		"event_item":   {get(eventsPath + "/" + event), 200, map[string]string{"": "event item", "event": "event"}},
-		"log_success":  {get(logsPath + "/" + success), 200, item},
-		"log_failure":  {get(logsPath + "/" + failure), 200, item},
-		"log_list":     {get(logsPath + "?success=true"), 200, map[string]string{"": "list", "data.0": "log item", "data.0.event": "event"}},
-		"sub_created":  {created, 200, sub},
-		"sub_read":     {get(subscriptionsPath + "/" + subscription), 200, sub},
-		"sub_updated":  {w.do(t, "local", http.MethodPut, subscriptionsPath+"/"+subscription, webhook(signed)), 200, sub},
-		"sub_list":     {get(subscriptionsPath), 200, map[string]string{"": "list", "data.0": "listed"}},
-		"problem":      {get(subscriptionsPath + "/none"), 404, map[string]string{"": "problem"}},
-		"problem_name": {w.do(t, "local", http.MethodPost, subscriptionsPath, strings.Replace(webhook(""), "My Subscription", "x", 1)), 400, map[string]string{"": "invalid problem", "invalidParams.0": "invalid param"}},
+		"event_item":      {get(eventsPath + "/" + event), 200, map[string]string{"": "event item", "event": "event"}},
+		"log_success":     {get(logsPath + "/" + success), 200, item},
+		"log_failure":     {get(logsPath + "/" + failure), 200, item},
+		"log_list":        {get(logsPath + "?success=true"), 200, map[string]string{"": "list", "data.0": "log item", "data.0.event": "event"}},
+		"sub_created":     {created, 200, sub},
+		"sub_read":        {get(subscriptionsPath + "/" + subscription), 200, sub},
+		"sub_updated":     {w.do(t, "local", http.MethodPut, subscriptionsPath+"/"+subscription, webhook(signed)), 200, sub},
+		"type_registered": {w.do(t, "local", http.MethodPut, typesPath+"/shop:order.paid", typeBody), 200, map[string]string{"": "type"}},
+		"type_list":       {get(typesPath + "?sender=shop"), 200, map[string]string{"": "catalog", "data.0": "type"}},
+		"event_warned": {w.do(t, "local", http.MethodPost, eventsPath, `{"sender":"shop","eventName":"order.paid","eventData":{}}`, "Idempotency-Key", "warned"), 202,
+			map[string]string{"": "accepted", "data.0": "warned item"}},
+		"subscription_types": {get(signicat.Base + "/metadata/subscription-types"), 200, map[string]string{"": "catalog", "data.0": "subscription type"}},
+		"sub_list":           {get(subscriptionsPath), 200, map[string]string{"": "list", "data.0": "listed"}},
+		"problem":            {get(subscriptionsPath + "/none"), 404, map[string]string{"": "problem"}},
+		"problem_name":       {w.do(t, "local", http.MethodPost, subscriptionsPath, strings.Replace(webhook(""), "My Subscription", "x", 1)), 400, map[string]string{"": "invalid problem", "invalidParams.0": "invalid param"}},
 	}
-	second := ids(t, all["event_accepted"].answer)[0]
+	others := strings.NewReplacer(ids(t, all["event_accepted"].answer)[0], "{second}", ids(t, all["event_warned"].answer)[0], "{warned}")
 	for name, g := range all {
-		g.answer.body = []byte(strings.ReplaceAll(stubs.Replace(string(g.answer.body)), second, "{second}"))
+		g.answer.body = []byte(others.Replace(stubs.Replace(string(g.answer.body))))
 		all[name] = g
 	}
 	return all
 }
+
+const typeBody = `{"description":"An order was paid.","internal":false,"example":{"orderId":"o-1"},
+	"schema":{"type":"object","required":["orderId"],"properties":{"orderId":{"type":"string"}}},"validation":"warn"}`
 
 const eventBody = `{"sender":"sign","eventName":"done","eventData":1}`
 

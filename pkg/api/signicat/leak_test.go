@@ -57,6 +57,8 @@ func requestBody(row api.Route) string {
 		return ""
 	case strings.Contains(row.Path, "/subscriptions"):
 		return webhook("")
+	case strings.Contains(row.Path, "/metadata"):
+		return "{}"
 	default:
 		return event("")
 	}
@@ -80,9 +82,9 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 	} {
 		w.log.buf.Reset()
 		b := broken{tt.err}
-		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b})
+		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b, b})
 		for _, row := range table() {
-			if row.Access.IsPublic() {
+			if row.Access.IsPublic() || strings.HasSuffix(row.Path, "/subscription-types") { // which needs no store
 				continue
 			}
 			path := row.Path
@@ -90,6 +92,7 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 				path = with(path, map[string]string{
 					signicat.Base + "/events/{id}":                    strings.Repeat("0", 32),
 					signicat.Base + "/subscriptions/{subscriptionId}": "s-" + local + "-abcde",
+					signicat.Base + "/metadata/events/{type}":         "sign:done",
 					signicat.Base + "/delivery-logs/{id}":             "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
 				}[cmp.Or(row.AliasOf, path)])
 			}
@@ -105,6 +108,13 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 		}
 	}
 }
+
+func (b broken) Definitions(context.Context, string) ([]hermod.Definition, error) { return nil, b.err }
+func (b broken) Definition(context.Context, string, string) (*hermod.Definition, error) {
+	return nil, b.err
+}
+func (b broken) PutDefinition(context.Context, *hermod.Definition) error { return b.err }
+func (b broken) DeleteDefinition(context.Context, string, string) error  { return b.err }
 
 // A brokenKeys store fails where tokens are issued and read.
 type brokenKeys struct{ err error }

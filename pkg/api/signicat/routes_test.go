@@ -17,7 +17,7 @@ import (
 
 // table is the whole route table of the dialect.
 func table() []api.Route {
-	return slices.Concat((&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
+	return slices.Concat((&signicat.Metadata{}).Routes(), (&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
 		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes())
 }
 
@@ -29,6 +29,7 @@ func things() map[string]func(t *testing.T, w *world) string {
 	return map[string]func(t *testing.T, w *world) string{
 		signicat.Base + "/events/{id}":                    event,
 		signicat.Base + "/subscriptions/{subscriptionId}": subscription,
+		signicat.Base + "/metadata/events/{type}":         func(t *testing.T, w *world) string { return w.register(t, "local", "{}") },
 		signicat.Base + "/delivery-logs/{id}": func(t *testing.T, w *world) string {
 			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
 		},
@@ -86,6 +87,10 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 			continue
 		}
 		what, path := row.Method+" "+row.Path, target(t, w, row)
+		if row.Method == http.MethodPut && row.Path == signicat.Base+"/metadata/events/{type}" {
+			writesItsOwn(t, w, what, path)
+			continue
+		}
 		foreign := w.do(t, "other", row.Method, path, webhook(""))
 		wantStatus(t, what+" of another account", foreign, http.StatusNotFound)
 		// Naming the owner does not help, and says nothing of whether the thing is there.
@@ -101,6 +106,20 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 		get := w.do(t, "local", http.MethodGet, path, "")
 		wantStatus(t, what+", afterwards", get, http.StatusOK)
 	}
+}
+
+// writesItsOwn checks a row that makes what the path names: another account makes
+// one of its own, and hears nothing of the one that is there.
+func writesItsOwn(t *testing.T, w *world, what, path string) {
+	t.Helper()
+	before := w.do(t, "local", http.MethodGet, path, "")
+	wantStatus(t, what+" in another's name", w.do(t, "other", http.MethodPut, path+"?signicat-accountId="+local, `{}`), http.StatusForbidden)
+	wantStatus(t, what+" by another account", w.do(t, "other", http.MethodPut, path, `{"description":"theirs","internal":true}`), http.StatusOK)
+	if after := w.do(t, "local", http.MethodGet, path, ""); string(after.body) != string(before.body) {
+		t.Errorf("%s by another account changed\n%s to\n%s", what, before.body, after.body)
+	}
+	wantStatus(t, what+", its own removed", w.do(t, "other", http.MethodDelete, path, ""), http.StatusNoContent)
+	wantStatus(t, what+", afterwards", w.do(t, "local", http.MethodGet, path, ""), http.StatusOK)
 }
 
 func TestEveryPathRefusesMethodsThatItDoesNotKnow(t *testing.T) {

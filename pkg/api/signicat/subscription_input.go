@@ -47,6 +47,8 @@ const (
 type fields struct {
 	subscriptionInput
 	wrong []hermod.FieldError
+	// forbidden is the scope that the caller lacks for what it asks for; "" for none.
+	forbidden string
 }
 
 func (f *fields) fail(name, reason string) {
@@ -72,28 +74,39 @@ func (f *fields) read(name string, v any, kind string) bool {
 }
 
 func (f *fields) err() error {
+	if f.forbidden != "" {
+		return hermod.Errorf(hermod.CodeForbidden, "this needs the scope %s", f.forbidden)
+	}
 	if len(f.wrong) == 0 {
 		return nil
 	}
 	return hermod.InvalidFields(f.wrong...)
 }
 
+// A writer is who writes a subscription, and with what.
+type writer struct {
+	principal *hermod.Principal
+	targets   Targets
+	random    func([]byte)
+}
+
 // create reads a new subscription into s.
-func (in subscriptionInput) create(s *hermod.Subscription, targets Targets, random func([]byte)) error {
+func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 	f := &fields{subscriptionInput: in}
 	f.required("name", "type", "typeConfiguration")
 	f.name(s)
 	if f.read("type", &s.Type, "a string") && s.Type == "" {
 		f.fail("type", "must not be empty")
 	}
-	f.common(s, targets)
-	f.authentication(s, random)
+	f.common(s, w)
+	f.authentication(s, w.random)
 	return f.err()
 }
 
 // update reads a change into s and reports whether it made a secret. What is null
-// or absent: name and active stay; filters, signing and end are removed.
-func (in subscriptionInput) update(s *hermod.Subscription, targets Targets, random func([]byte)) (revealed bool, err error) {
+// or absent: name, active and the privileged members stay; filters, signing and end
+// are removed.
+func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
 	f := &fields{subscriptionInput: in}
 	f.required("type", "typeConfiguration")
 	f.name(s)
@@ -104,8 +117,8 @@ func (in subscriptionInput) update(s *hermod.Subscription, targets Targets, rand
 	if f.read("active", &s.Active, "true or false") && s.Active {
 		s.DisabledReason = ""
 	}
-	f.common(s, targets)
-	revealed = f.authentication(s, random)
+	f.common(s, w)
+	revealed = f.authentication(s, w.random)
 	return revealed, f.err()
 }
 
@@ -135,13 +148,14 @@ func (f *fields) ownerMember(s *hermod.Subscription) {
 }
 
 // common reads what create and update share.
-func (f *fields) common(s *hermod.Subscription, targets Targets) {
+func (f *fields) common(s *hermod.Subscription, w writer) {
 	f.filters(s)
 	f.tags(s)
 	f.expires(s)
-	f.privileged()
+	f.internal(s, w.principal)
+	f.global(s, w.principal)
 	f.ownerMember(s)
-	f.configuration(s, targets)
+	f.configuration(s, w.targets)
 }
 
 // configuration reads where to push. A mask that an answer showed in a secret's
@@ -220,14 +234,34 @@ func (f *fields) expires(s *hermod.Subscription) {
 	s.ExpiresAt = t.UTC()
 }
 
-// privileged refuses what is not served yet: a subscription that silently did not
-// receive what it asked for would be worse.
-func (f *fields) privileged() {
-	for _, name := range []string{"includeInternalEvents", "isGlobalSubscription"} {
-		var on bool
-		if f.read(name, &on, "true, false or null") && on {
-			f.fail(name, "is not supported")
-		}
+// internal reads whether events of internal types are let through. Switching that
+// on takes a scope; leaving it on, or switching it off, does not.
+func (f *fields) internal(s *hermod.Subscription, p *hermod.Principal) {
+	before := s.IncludeInternal
+	if f.read("includeInternalEvents", &s.IncludeInternal, "true, false or null") && s.IncludeInternal && !before {
+		f.needs(p, hermod.ScopeInternal)
+	}
+}
+
+// global reads whether the events of every owner are received, which is settled
+// when a subscription is created. A new one has no id yet.
+func (f *fields) global(s *hermod.Subscription, p *hermod.Principal) {
+	on := s.Global
+	if !f.read("isGlobalSubscription", &on, "true, false or null") || on == s.Global {
+		return
+	}
+	if s.ID != "" {
+		f.fail("isGlobalSubscription", "may not be changed")
+		return
+	}
+	s.Global = on
+	f.needs(p, hermod.ScopeGlobal)
+}
+
+// needs forbids it all to a principal without the scope.
+func (f *fields) needs(p *hermod.Principal, scope string) {
+	if !p.Has(scope) {
+		f.forbidden = scope
 	}
 }
 

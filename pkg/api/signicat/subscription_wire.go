@@ -76,7 +76,8 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 		TypeConfiguration: mask(s.Secrets.Configuration),
 		EventNameFilter:   orEmpty(s.Filters), TagFilter: orEmpty(s.Tags),
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
-		DisabledReason: nullable(s.DisabledReason),
+		DisabledReason:        nullable(s.DisabledReason),
+		IncludeInternalEvents: trueOrNull(s.IncludeInternal), IsGlobalSubscription: trueOrNull(s.Global),
 	}
 	switch s.Signing {
 	case hermod.HMACSHA256:
@@ -94,6 +95,14 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 	case hermod.Unsigned:
 	}
 	return w
+}
+
+// trueOrNull is a flag that the samples of that API show as null where it is off.
+func trueOrNull(on bool) *bool {
+	if !on {
+		return nil
+	}
+	return &on
 }
 
 // nextPage is a link to the same list with another cursor.

@@ -85,7 +85,7 @@ func (s *Subscriptions) create(w http.ResponseWriter, r *http.Request, p *hermod
 	sub := &hermod.Subscription{
 		Owner: owner, Dialect: hermod.Signicat, Active: true, CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
-	if err := in.create(sub, s.Targets, s.Random); err != nil {
+	if err := in.create(sub, s.writer(p)); err != nil {
 		return err
 	}
 	for range createTries {
@@ -99,6 +99,10 @@ func (s *Subscriptions) create(w http.ResponseWriter, r *http.Request, p *hermod
 		}
 	}
 	return hermod.Errorf(hermod.CodeUnavailable, "no free id was found; try again")
+}
+
+func (s *Subscriptions) writer(p *hermod.Principal) writer {
+	return writer{principal: p, targets: s.Targets, random: s.Random}
 }
 
 // newID makes an id of that API's form: s-{owner}-{5 letters}.
@@ -168,7 +172,7 @@ func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod
 	}
 	var revealed bool
 	sub, err := s.change(r, p, func(sub *hermod.Subscription) (err error) {
-		revealed, err = in.update(sub, s.Targets, s.Random)
+		revealed, err = in.update(sub, s.writer(p))
 		return err
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/catalog"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
 	"hermod/pkg/provision"
@@ -31,7 +32,8 @@ import (
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // The owners and the clients of these tests, besides those of a first start: anyone
-// may publish for all, and reader holds neither of the scopes that routes ask for.
+// may publish for all, reader holds neither of the scopes that routes ask for, and
+// privileged may see what others may not.
 var (
 	local        = provision.Local()[0].Account
 	organization = provision.Local()[0].Organization
@@ -41,6 +43,9 @@ var (
 func clients() []provision.Client {
 	return append(provision.Local(),
 		provision.Client{ID: "anyone", Secret: "s", Account: "a-spge-Anyone", Scopes: []string{hermod.ScopePublish, hermod.ScopePublishAny}},
+		provision.Client{ID: "privileged", Secret: "s", Account: "a-spge-Privileged", Scopes: []string{
+			hermod.ScopeManage, hermod.ScopePublish, hermod.ScopeInternal, hermod.ScopeGlobal,
+		}},
 		provision.Client{ID: "reader", Secret: "s", Account: local, Organization: organization, Scopes: []string{hermod.ScopeInternal}})
 }
 
@@ -151,7 +156,7 @@ func newWorld(t testing.TB) *world {
 	acceptor := ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(db.Queue("delivery", sqlite.QueueOptions{})), IDs: ids, Now: w.now, Log: log,
 	})
-	w.serve(log, parts{w.store, acceptor, w.store, w.store})
+	w.serve(log, parts{w.store, acceptor, w.store, w.store, db})
 	return w
 }
 
@@ -161,6 +166,7 @@ type parts struct {
 	acceptor      signicat.Acceptor
 	subscriptions signicat.SubscriptionStore
 	logs          signicat.LogStore
+	definitions   signicat.DefinitionStore
 }
 
 // serve makes the server over the parts.
@@ -172,7 +178,8 @@ func (w *world) serve(log *slog.Logger, p parts) {
 		Store: p.subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Cursors: cursors, Now: w.now, Random: random,
 	}
 	logs := &signicat.DeliveryLogs{Store: p.logs, Cursors: cursors}
-	w.routes = slices.Concat(tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes())
+	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, Now: w.now}
+	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes())
 	w.server = api.NewServer(api.Options{
 		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.db, Now: w.now}},
 		Routes:  w.routes, Log: log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },
@@ -310,6 +317,14 @@ func webhook(members string) string {
 func (w *world) subscribe(t *testing.T, client, members string) string {
 	t.Helper()
 	return w.do(t, client, http.MethodPost, signicat.Base+"/subscriptions", webhook(members)).json(t, http.StatusOK)["id"].(string)
+}
+
+// register registers a type of a fresh name as the client and gives it.
+func (w *world) register(t *testing.T, client, body string) string {
+	t.Helper()
+	event := "custom:" + strings.ToLower(rand.Text())
+	w.do(t, client, http.MethodPut, signicat.Base+"/metadata/events/"+event, body).json(t, http.StatusOK)
+	return event
 }
 
 // attempt puts a row of the log for the event and the subscription, of the local

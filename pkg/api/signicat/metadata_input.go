@@ -1,0 +1,115 @@
+package signicat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"unicode/utf8"
+
+	"hermod/pkg/api"
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+	"hermod/pkg/schema"
+)
+
+// The bounds of what an account says of a type; that of the schema is
+// schema.MaxBytes.
+const (
+	maxDefinition  = 256 << 10 // bytes of the whole body
+	maxDescription = 512       // characters
+	maxExample     = 64 << 10  // bytes
+)
+
+// definitionInput is the body that registers a type.
+type definitionInput map[string]json.RawMessage
+
+func readDefinition(r *http.Request) (definitionInput, error) {
+	if m := api.MediaType(r); m != "application/json" && m != "" {
+		return nil, api.ErrUnsupportedMediaType
+	}
+	body, err := api.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxDefinition {
+		return nil, hermod.Errorf(hermod.CodeTooLarge, "an event type may have %d bytes", maxDefinition)
+	}
+	return ingest.Members(body, "description", "internal", "example", "schema", "validation")
+}
+
+// define reads the body into d, which holds what is published of the type. What the
+// body does not say stays as it is published, so that whoever publishes events or
+// mocks one needs no catalog.
+func (in definitionInput) define(d *hermod.Definition) error {
+	f := &fields{subscriptionInput: subscriptionInput(in)}
+	d.Validation = hermod.ValidateOff
+	if f.read("description", &d.Description, "a string") && utf8.RuneCountInString(d.Description) > maxDescription {
+		f.fail("description", fmt.Sprintf("must have at most %d characters", maxDescription))
+	}
+	f.read("internal", &d.Internal, "true or false")
+	if f.read("validation", &d.Validation, "a string") {
+		switch d.Validation {
+		case hermod.ValidateOff, hermod.ValidateWarn, hermod.ValidateEnforce:
+		default:
+			f.fail("validation", "must be off, warn or enforce")
+		}
+	}
+	compiled := f.schema(d)
+	if d.Schema == nil && (d.Validation == hermod.ValidateWarn || d.Validation == hermod.ValidateEnforce) {
+		f.fail("validation", "needs a schema")
+	}
+	f.example(d, compiled)
+	return f.err()
+}
+
+// schema reads the schema and compiles the one in force; nil where there is none.
+func (f *fields) schema(d *hermod.Definition) *schema.Schema {
+	if f.given("schema") {
+		d.Schema = compact(f.subscriptionInput["schema"])
+	}
+	if d.Schema == nil {
+		return nil
+	}
+	compiled, err := schema.Compile(d.Schema)
+	problems, _ := errors.AsType[schema.Invalid](err)
+	for _, p := range problems {
+		f.fail("schema"+p.At, p.Reason)
+	}
+	return compiled
+}
+
+// example reads the example, which must fit the schema. The published one goes
+// where it does not fit the account's own.
+func (f *fields) example(d *hermod.Definition, compiled *schema.Schema) {
+	given := f.given("example")
+	if given {
+		d.Example = compact(f.subscriptionInput["example"])
+	}
+	switch {
+	case len(d.Example) > maxExample:
+		f.fail("example", fmt.Sprintf("must have at most %d bytes", maxExample))
+		return
+	case ingest.Depth(d.Example) > hermod.MaxDepth:
+		f.fail("example", fmt.Sprintf("must not be nested deeper than %d", hermod.MaxDepth))
+		return
+	case compiled == nil || d.Example == nil:
+		return
+	}
+	violations := compiled.Check(d.Example)
+	if !given && len(violations) > 0 {
+		d.Example = nil
+		return
+	}
+	for _, v := range violations {
+		f.fail("example"+v.At, v.String())
+	}
+}
+
+// compact leaves out the space between the tokens of valid JSON.
+func compact(raw json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	_ = json.Compact(&b, raw) // of valid JSON it does not fail
+	return b.Bytes()
+}

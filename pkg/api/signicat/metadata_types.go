@@ -1,0 +1,105 @@
+package signicat
+
+import (
+	"net/http"
+	"strings"
+
+	"hermod/pkg/api"
+	"hermod/pkg/hermod"
+)
+
+// A subscriptionType is a kind of destination and what its configuration looks
+// like.
+type subscriptionType struct {
+	Type        string `json:"type"`
+	Description string `json:"description"`
+	// Supported says that subscriptions of the type can be created here.
+	Supported bool   `json:"supported"`
+	Schema    object `json:"schema"`
+}
+
+// An object is one of JSON.
+type object = map[string]any
+
+func (m *Metadata) subscriptionTypes(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+	if _, err := ownersOf(r, p); err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, map[string]any{"data": subscriptionTypes()})
+}
+
+func subscriptionTypes() []subscriptionType {
+	return []subscriptionType{
+		{hermod.Webhook, "Posts each event to a URL.", true, webhookSchema()},
+		{hermod.AzureServiceBus, "Sends each event to a queue of Azure Service Bus.", false, configuration(object{
+			"connectionString": text("The connection string of a shared access policy with the Send claim."),
+			"queueName":        text("The queue, where the connection string has no EntityPath."),
+		}, "connectionString")},
+		{hermod.GooglePubSub, "Publishes each event to a topic of Google Cloud Pub/Sub.", false, configuration(object{
+			"credential": object{
+				"type": []string{"string", "object"}, "description": "The contents of the service account's key file.",
+			},
+			"projectId": text("The project; that of the credential where it is absent."),
+			"topicId":   text("The topic."),
+		}, "credential", "topicId")},
+		{hermod.Mint, "Starts a flow of Mint with each event.", false, configuration(object{
+			"flowId": text("The flow."),
+		}, "flowId")},
+	}
+}
+
+func text(description string) object {
+	return object{"type": "string", "minLength": 1, "description": description}
+}
+
+// configuration is the schema of a typeConfiguration. Members nobody knows are
+// tolerated.
+func configuration(properties object, required ...string) object {
+	return object{"type": "object", "properties": properties, "required": required}
+}
+
+// webhookSchema says of a webhook's configuration what a schema can say of what
+// push takes: which addresses a URL may name is its policy's, and two spellings of
+// one header are refused.
+func webhookSchema() object {
+	return configuration(object{
+		"url": object{
+			"type": "string", "format": "uri", "maxLength": 2048,
+			"pattern":     `^[hH][tT][tT][pP][sS]?://[^\x00-\x20\x7F#\\/?@]+([/?][^\x00-\x20\x7F#\\]*)?$`,
+			"description": "Where to post: an absolute URL without user name, password and fragment. In production it is https and a public address.",
+		},
+		"headers": object{
+			"type": []string{"object", "null"}, "maxProperties": 10,
+			"description": "Headers of your own, such as Authorization; at most 1024 bytes each, name and value together. Values are kept as secrets.",
+			"propertyNames": object{
+				"pattern": "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$", "maxLength": 1024, "not": object{"pattern": reservedHeaders()},
+			},
+			"additionalProperties": object{
+				"type": []string{"string", "null"}, "maxLength": 1024, "pattern": `^[^\x00-\x08\x0A-\x1F\x7F]*$`,
+			},
+		},
+		"timeout": object{
+			"description": "How long a delivery may take, in seconds; a number above 0 and below 10 counts.", "examples": []int{5},
+		},
+	}, "url")
+}
+
+// reservedHeaders matches the names of headers that are not the subscriber's to
+// set, in any case: JSON Schema has no flag for it.
+func reservedHeaders() string {
+	whole := []string{"host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
+	prefixes := []string{"content-", "proxy-", "webhook-", "x-amz-"}
+	return "^(" + anyCase(strings.Join(whole, "|")) + ")$|^(" + anyCase(strings.Join(prefixes, "|")) + ")"
+}
+
+func anyCase(pattern string) string {
+	var b strings.Builder
+	for _, c := range pattern {
+		if c >= 'a' && c <= 'z' {
+			b.WriteString("[" + string(c) + strings.ToUpper(string(c)) + "]")
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
