@@ -194,14 +194,15 @@ type credentialPage struct {
 
 // list shows the credentials of the principal's account, the newest first.
 func (c *Credentials) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	if _, err := ownersOf(r, p); err != nil {
+	owner, err := ownerOf(r, p)
+	if err != nil {
 		return err
 	}
 	limit, err := parseLimit(api.Query(r, "limit"))
 	if err != nil {
 		return err
 	}
-	scope, before := []string{"credentials", p.Account}, ""
+	scope, before := []string{"credentials", p.Account, owner}, ""
 	if page := api.Query(r, "page"); page != "" {
 		if before, err = c.Cursors.Read(r.Context(), scope, "page", page); err != nil {
 			return err

@@ -50,6 +50,12 @@ func (b broken) EventsByKey(context.Context, []hermod.EventKey) (map[hermod.Even
 	return nil, b.err
 }
 
+func (b broken) Credential(context.Context, string) (*hermod.Credential, error) { return nil, b.err }
+func (b broken) Credentials(context.Context, string) ([]*hermod.Credential, error) {
+	return nil, b.err
+}
+func (b broken) PutCredential(context.Context, *hermod.Credential) error { return b.err }
+
 // requestBody is a good body for a row of the table.
 func requestBody(row api.Route) string {
 	switch {
@@ -59,6 +65,8 @@ func requestBody(row api.Route) string {
 		return webhook("")
 	case strings.Contains(row.Path, "/metadata"):
 		return "{}"
+	case strings.Contains(row.Path, "/credentials"):
+		return `{"type":"apiKey","name":"A key"}`
 	default:
 		return event("")
 	}
@@ -82,7 +90,7 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 	} {
 		w.log.buf.Reset()
 		b := broken{tt.err}
-		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b, b})
+		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b, b, b})
 		for _, row := range table() {
 			if row.Access.IsPublic() || strings.HasSuffix(row.Path, "/subscription-types") { // which needs no store
 				continue
@@ -92,8 +100,9 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 				path = with(path, map[string]string{
 					signicat.Base + "/events/{id}":                    strings.Repeat("0", 32),
 					signicat.Base + "/subscriptions/{subscriptionId}": "s-" + local + "-abcde",
-					signicat.Base + "/metadata/events/{type}":         "sign:done",
 					signicat.Base + "/delivery-logs/{id}":             "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/metadata/events/{type}":         "sign:done",
+					signicat.Base + "/credentials/{credentialId}":     "apikey:" + strings.Repeat("a", 16),
 				}[cmp.Or(row.AliasOf, path)])
 			}
 			a := w.do(t, "local", row.Method, path, requestBody(row))

@@ -70,7 +70,7 @@ func TestAnUpdateThatLostARaceIsTriedAgainOnWhatIsThere(t *testing.T) {
 	w := newWorld(t)
 	id := w.subscribe(t, "local", "")
 	for times, want := range map[int]int{4: http.StatusOK, 5: http.StatusConflict} {
-		w.serve(discard(), parts{events: w.store, subscriptions: &contested{w.store, times}, logs: w.store})
+		w.serve(discard(), parts{events: w.store, subscriptions: &contested{w.store, times}, logs: w.store, credentials: w.db})
 		a := w.do(t, "local", http.MethodPut, subscriptionsPath+"/"+id, webhook(""))
 		wantStatus(t, fmt.Sprint(times, " others"), a, want)
 		if want == http.StatusOK && a.json(t, want)["disabledReason"] != "their change 0" {
@@ -94,7 +94,7 @@ func TestACreateTriesSomeIDsAndNotForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	f := &full{store: w.store}
-	w.serve(discard(), parts{events: w.store, subscriptions: f, logs: w.store})
+	w.serve(discard(), parts{events: w.store, subscriptions: f, logs: w.store, credentials: w.db})
 	wantStatus(t, "create", w.do(t, "local", http.MethodPost, subscriptionsPath, webhook("")), http.StatusServiceUnavailable)
 	if f.tries < 2 || f.tries > 10 {
 		t.Errorf("%d tries", f.tries)

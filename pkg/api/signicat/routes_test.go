@@ -18,7 +18,7 @@ import (
 // table is the whole route table of the dialect.
 func table() []api.Route {
 	return slices.Concat((&signicat.Metadata{}).Routes(), (&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
-		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes())
+		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes(), (&signicat.Credentials{}).Routes())
 }
 
 // things makes, for each path with a parameter, a thing of the local account and
@@ -32,6 +32,9 @@ func things() map[string]func(t *testing.T, w *world) string {
 		signicat.Base + "/metadata/events/{type}":         func(t *testing.T, w *world) string { return w.register(t, "local", "{}") },
 		signicat.Base + "/delivery-logs/{id}": func(t *testing.T, w *world) string {
 			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
+		},
+		signicat.Base + "/credentials/{credentialId}": func(t *testing.T, w *world) string {
+			return w.credential(t, "local", `"type":"apiKey","name":"A key"`)["id"].(string)
 		},
 	}
 }

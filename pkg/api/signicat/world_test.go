@@ -156,7 +156,7 @@ func newWorld(t testing.TB) *world {
 	acceptor := ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(db.Queue("delivery", sqlite.QueueOptions{})), IDs: ids, Now: w.now, Log: log,
 	})
-	w.serve(log, parts{w.store, acceptor, w.store, w.store, db})
+	w.serve(log, parts{w.store, acceptor, w.store, w.store, db, db})
 	return w
 }
 
@@ -166,6 +166,7 @@ type parts struct {
 	acceptor      signicat.Acceptor
 	subscriptions signicat.SubscriptionStore
 	logs          signicat.LogStore
+	credentials   auth.CredentialRegistry
 	definitions   signicat.DefinitionStore
 }
 
@@ -178,8 +179,11 @@ func (w *world) serve(log *slog.Logger, p parts) {
 		Store: p.subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Cursors: cursors, Now: w.now, Random: random,
 	}
 	logs := &signicat.DeliveryLogs{Store: p.logs, Cursors: cursors}
+	credentials := &signicat.Credentials{
+		Registry: &auth.Registry{Store: p.credentials, Now: w.now, Random: random}, Cursors: cursors,
+	}
 	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, Now: w.now}
-	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes())
+	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes(), credentials.Routes())
 	w.server = api.NewServer(api.Options{
 		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.db, Now: w.now}},
 		Routes:  w.routes, Log: log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },
