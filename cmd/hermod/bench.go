@@ -32,7 +32,7 @@ func runBench(ctx context.Context, c *console, args []string) error {
 		Out: c.out, Err: c.err,
 	}
 	f := c.flags("bench")
-	f.StringVar(&o.Only, "run", "", "scenarios to run: those whose name contains this (disk, throughput, latency, fanout, isolation)")
+	f.StringVar(&o.Only, "run", "", "scenarios to run: those whose name contains this (disk, throughput, latency, fanout, isolation, search)")
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long each figure is measured")
 	f.DurationVar(&o.Warmup, "warmup", 2*time.Second, "how long each load runs before it is measured")
 	f.DurationVar(&o.HangWarmup, "hang-warmup", 20*time.Second, "how long the hanging endpoint hangs before its neighbour is measured")
@@ -49,9 +49,12 @@ func runBench(ctx context.Context, c *console, args []string) error {
 	if o.Duration > maxBenchDuration {
 		return fmt.Errorf("-duration %s: want at most %s, since one token must last for a scenario", o.Duration, maxBenchDuration)
 	}
+	events := searchedEvents
 	if *quick {
+		events = searchedEvents / 100
 		o.Duration, o.Warmup, o.HangWarmup = 500*time.Millisecond, 100*time.Millisecond, time.Second
 	}
+	o.Log = benchLog(time.Now(), events)
 	// A closed pipe or terminal must not leave the node behind.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE, syscall.SIGHUP)
 	defer stop()

@@ -40,6 +40,9 @@ type Options struct {
 	// SignatureHeader carries the HMAC-SHA256 of a delivery's body in hex.
 	SignatureHeader string
 
+	// Log is the log that searches are measured in.
+	Log Log
+
 	// Only selects the scenarios whose name contains it; "" selects all.
 	Only string
 	// Dir is where the directories of the servers are made, and removed again: it
@@ -113,14 +116,19 @@ func (o *Options) runScenario(ctx context.Context, s scenario, report *Report) (
 	if s.local {
 		return s.run(ctx, r)
 	}
-	profile := ""
+	data, profile := filepath.Join(dir, "data"), ""
 	if o.Profiles != "" {
 		profile = filepath.Join(o.Profiles, s.name+".pprof")
+	}
+	if s.seeded {
+		if err := r.seed(ctx, data); err != nil {
+			return err
+		}
 	}
 	if r.sink, err = startSink(ctx, o.SignatureHeader); err != nil {
 		return err
 	}
-	if r.server, err = startServer(ctx, o, filepath.Join(dir, "data"), profile); err != nil {
+	if r.server, err = startServer(ctx, o, data, profile); err != nil {
 		return errors.Join(err, r.sink.stop())
 	}
 	// The sink goes first: it lets go of what hangs, so that the server can end.

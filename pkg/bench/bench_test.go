@@ -26,6 +26,10 @@ func options(t *testing.T, mode string) bench.Options {
 		Server: []string{self, "-test.run=^TestFakeServer$", "--", mode}, Login: fakeLogin, PublishPath: "/events",
 		SignatureHeader: "X-Signature", Dir: t.TempDir(), Duration: 100 * time.Millisecond, Warmup: 20 * time.Millisecond,
 		HangWarmup: 100 * time.Millisecond, Patience: 300 * time.Millisecond, Connections: 4, Window: 64,
+		Log: bench.Log{
+			Events: 2, Searches: []bench.Search{{Name: "both", Target: "/events?n=2", Items: 2}, {Name: "none", Target: "/events?n=0"}},
+			Seed: func(_ context.Context, dir string) error { return os.Mkdir(dir, 0o700) },
+		},
 		Out: io.Discard, Err: io.Discard,
 	}
 }
@@ -70,6 +74,11 @@ func TestRunMeasuresEveryScenario(t *testing.T) {
 			}
 		}
 	}
+	if s := report.Search; s == nil || s.Events != 2 || len(s.Figures) != 2 || len(s.Goals) != 2 {
+		t.Errorf("searches: %+v", s)
+	} else if f := s.Figures[0]; f.Name != "both" || f.Requests == 0 || f.P50 <= 0 || f.P50 > f.P99 || f.P99 > f.Max || f.Wrong != 0 {
+		t.Errorf("search: %+v", f)
+	}
 	want := []string{
 		"batch-1", "batch-10", "rate-100", "rate-500", "rate-800", "fan-out-1", "fan-out-2", "fan-out-5", "fan-out-10",
 		"healthy-alone", "healthy-beside",
@@ -106,6 +115,20 @@ func TestRunTellsWhatServerDoesWrong(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 		})
+	}
+}
+
+func TestRunTellsWhenSearchFindsTooLittle(t *testing.T) {
+	t.Parallel()
+	o := options(t, "hides")
+	o.Only = "search"
+	report, err := run(t, o)
+	if !errors.Is(err, bench.ErrFailed) || report.Search.Figures[0].Wrong == 0 || report.Search.Figures[1].Wrong != 0 {
+		t.Errorf("error %v, searches %+v", err, report.Search)
+	}
+	o.Log.Seed = func(context.Context, string) error { return io.ErrShortWrite }
+	if _, err := bench.Run(t.Context(), o); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -75,6 +75,14 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
+	if r.Method == http.MethodGet {
+		found := map[string][]int{"2": {1, 2}, "0": {}}[r.URL.Query().Get("n")]
+		if f.mode == "hides" {
+			found = found[:len(found)/2]
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": found})
+		return
+	}
 	if f.mode == "stalls" {
 		f.stall.Lock()
 		<-time.After(5 * time.Millisecond) // what is tested is how a slow server is measured

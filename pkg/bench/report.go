@@ -19,6 +19,8 @@ type Report struct {
 	Window      int       `json:"window"`
 	Disk        *Disk     `json:"disk,omitempty"`
 	Tables      []Table   `json:"tables"`
+	// Search is what searches took; nil where none were measured.
+	Search *SearchReport `json:"search,omitempty"`
 }
 
 // A Table is the figures of one scenario.
@@ -76,7 +78,7 @@ func (r *Report) failed() bool {
 			}
 		}
 	}
-	return false
+	return r.Search != nil && r.Search.failed()
 }
 
 func (r *Report) printHeader(w io.Writer) {
@@ -110,12 +112,16 @@ func (t Table) print(w io.Writer) {
 		fmt.Fprintf(w, "  %s\n", note)
 	}
 	for _, g := range t.Goals {
-		met := "missed"
-		if g.Met {
-			met = "reached"
-		}
-		fmt.Fprintf(w, "  goal on two cores: %s %s %g: %.1f, %s\n", g.Figure, g.What, g.Value, g.Measured, met)
+		g.print(w)
 	}
+}
+
+func (g Goal) print(w io.Writer) {
+	met := "missed"
+	if g.Met {
+		met = "reached"
+	}
+	fmt.Fprintf(w, "  goal on two cores: %s %s %g: %.1f, %s\n", g.Figure, g.What, g.Value, g.Measured, met)
 }
 
 // generatorLate is how many milliseconds late the generator may be before the

@@ -14,7 +14,9 @@ type scenario struct {
 	name string
 	// local scenarios need no server.
 	local bool
-	run   func(ctx context.Context, r *rig) error
+	// seeded scenarios need a log that is written before the server starts.
+	seeded bool
+	run    func(ctx context.Context, r *rig) error
 }
 
 func scenarios() []scenario {
@@ -24,6 +26,7 @@ func scenarios() []scenario {
 		{name: "latency", run: latency},
 		{name: "fanout", run: fanOut},
 		{name: "isolation", run: isolation},
+		{name: "search", seeded: true, run: search},
 	}
 }
 

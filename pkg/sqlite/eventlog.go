@@ -73,10 +73,11 @@ func mergeKeys(q hermod.EventQuery, keys []hermod.EventKey) []hermod.EventKey {
 func (db *DB) keysBy(r reader, q hermod.EventQuery, column string) ([]hermod.EventKey, error) {
 	sender, name, typed := strings.Cut(string(q.Pattern), ":")
 	if !typed {
-		return db.selectKeys(r, q, column+" = ?", q.Owner)
+		return db.selectKeys(r, q, "events WHERE "+column+" = ?", q.Owner)
 	}
+	byType := typedEvents[column]
 	if name != "*" {
-		return db.selectKeys(r, q, column+" = ? AND type = ?", q.Owner, string(q.Pattern))
+		return db.selectKeys(r, q, byType, q.Owner, string(q.Pattern))
 	}
 	// The sender's types one after another: each is in the order of ids within the
 	// index, together they are not.
@@ -89,7 +90,7 @@ func (db *DB) keysBy(r reader, q hermod.EventQuery, column string) ([]hermod.Eve
 		if err != nil || !found {
 			return keys, err
 		}
-		more, err := db.selectKeys(r, q, column+" = ? AND type = ?", q.Owner, typ)
+		more, err := db.selectKeys(r, q, byType, q.Owner, typ)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +98,16 @@ func (db *DB) keysBy(r reader, q hermod.EventQuery, column string) ([]hermod.Eve
 	}
 }
 
-func (db *DB) selectKeys(r reader, q hermod.EventQuery, where string, args ...any) ([]hermod.EventKey, error) {
+// typedEvents are an owner's events of a type. They name their index because SQLite
+// would rather go through all of an account's events by the primary key.
+var typedEvents = map[string]string{
+	"account":      "events INDEXED BY events_by_type WHERE account = ? AND type = ?",
+	"organization": "events INDEXED BY events_by_organization_type WHERE organization = ? AND type = ?",
+}
+
+// selectKeys are the first keys within the bounds of what from, a table with a
+// condition, selects.
+func (db *DB) selectKeys(r reader, q hermod.EventQuery, from string, args ...any) ([]hermod.EventKey, error) {
 	order := " ORDER BY id DESC LIMIT ?"
 	if q.Ascending {
 		order = " ORDER BY id ASC LIMIT ?"
@@ -112,7 +122,7 @@ func (db *DB) selectKeys(r reader, q hermod.EventQuery, where string, args ...an
 		err := row.Scan(&k.Account, scanID(&k.ID))
 		keys = append(keys, k)
 		return err
-	}, `SELECT account, id FROM events WHERE `+where+` AND id > ? AND id < ?
+	}, `SELECT account, id FROM `+from+` AND id > ? AND id < ?
 	    AND (retain_until IS NULL OR retain_until > ?)`+order,
 		append(args, q.Above[:], below, timeValue(db.now()), q.Limit)...)
 	return keys, err
