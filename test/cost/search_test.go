@@ -1,0 +1,79 @@
+//go:build cloud
+
+package cost_test
+
+import (
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"hermod/pkg/awscfg"
+	"hermod/pkg/awscfg/awscount"
+	"hermod/pkg/dynamo"
+	"hermod/pkg/hermod"
+)
+
+// pageOfEvents is the largest page that the API has.
+const pageOfEvents = 100
+
+// A page of an exact type is a query of the index of types, one that finds the owner
+// to be no organization, and a batch that reads the events.
+func TestAPageOfATypeTakesThreeRequests(t *testing.T) {
+	t.Parallel()
+	cfg, err := awscfg.Load(os.Getenv, awscfg.DynamoDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := awscount.New()
+	store := dynamo.New(counter.Attach(cfg), tables(t), time.Now, random)
+	account, sender := "a-ppge-"+rand.Text()[:20], "cost-"+strings.ToLower(rand.Text())
+	organization := "o-p-" + rand.Text()[:20]
+	ids := hermod.NewIDs(time.Now, random)
+	var newest hermod.ID // of the type
+	for range 5 {
+		var events []*hermod.Event
+		for i := range pageOfEvents {
+			e := &hermod.Event{
+				ID: ids.Next(), Timestamp: time.Now(), Sender: sender, Name: []string{"wanted", "other"}[i%2], Data: []byte("1"),
+				AccountID: account, OrganizationID: organization, RetainUntil: time.Now().Add(time.Hour),
+			}
+			if events = append(events, e); i%2 == 0 {
+				newest = e.ID
+			}
+		}
+		if err := store.WithPutTimeout(time.Minute).PutEvents(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, q := range map[string]hermod.EventQuery{
+		"first page":           {},
+		"page behind a cursor": {Below: newest},
+		"small page":           {Limit: 2},
+		"bounded page":         {Above: hermod.FirstIDAt(time.Now().Add(-time.Hour)), Below: hermod.FirstIDAt(time.Now().Add(time.Hour))},
+		"a type of none":       {Pattern: hermod.Pattern(sender + ":none")},
+	} {
+		q.Owner = account
+		if q.Pattern == "" {
+			q.Pattern = hermod.Pattern(sender + ":wanted")
+		}
+		if q.Limit == 0 {
+			q.Limit = pageOfEvents
+		}
+		before := counter.Total()
+		events, err := store.Events(t.Context(), q)
+		requests := counter.Total() - before
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := q.Limit
+		if strings.HasSuffix(string(q.Pattern), ":none") {
+			want = 0
+		}
+		t.Logf("%s: %d events in %d requests", name, len(events), requests)
+		if requests > 3 || len(events) != want {
+			t.Errorf("%s: %d events in %d requests, want %d in 3 at most", name, len(events), requests, want)
+		}
+	}
+}
