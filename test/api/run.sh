@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs schemathesis against `hermod serve` on loopback: requests made from docs/openapi.yaml, good ones and bad ones, none of which may
+# be answered by a fault or by anything that the description does not say.
+#
+#   test/api/run.sh                   everything
+#   test/api/run.sh OPTIONS ...       the same with options of `schemathesis run`, such as --include-tag Events
+#
+# The node, its data and its log are in test/api/.run and made anew each time; test/api/.venv is kept.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+run=$PWD/test/api/.run venv=$PWD/test/api/.venv
+export PYTHONDONTWRITEBYTECODE=1
+
+rm -rf "$run"
+mkdir -p "$run"
+
+# ---- tools, pinned
+wanted=$(cat test/api/requirements.txt test/api/constraints.txt | sha256sum)
+if [ "$(cat "$venv/hermod-requirements" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install -q -r test/api/requirements.txt -c test/api/constraints.txt >"$run/pip.log" 2>&1 || { cat "$run/pip.log" >&2; exit 1; }
+  echo "$wanted" >"$venv/hermod-requirements"
+fi
+
+# ---- start
+go build -o "$run/hermod" ./cmd/hermod
+"$run/hermod" serve -addr 127.0.0.1:0 -data "$run/data" -log error >"$run/serve.log" 2>"$run/serve.err" &
+node=$!
+stop() {
+  local status=$?
+  trap - EXIT INT TERM
+  kill "$node" 2>/dev/null || true
+  wait "$node" 2>/dev/null || true
+  if [ $status -ne 0 ]; then
+    echo "== the last lines of the node's log of errors (all of them: test/api/.run/serve.err)"
+    tail -n 20 "$run/serve.err" || true
+  fi
+  exit $status
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+for _ in $(seq 100); do
+  HERMOD_URL=$(sed -n 's/^hermod ready //p' "$run/serve.log")
+  [ -n "$HERMOD_URL" ] && break
+  kill -0 "$node" 2>/dev/null || { cat "$run/serve.err" >&2; exit 1; }
+  sleep 0.1
+done
+HERMOD_TOKEN=$(curl -sSf "$HERMOD_URL/auth/open/connect/token" -d grant_type=client_credentials \
+  -d client_id=local -d client_secret=local-secret | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+export HERMOD_URL HERMOD_TOKEN
+
+# ---- use
+cd test/api # schemathesis reads its configuration and its hooks here
+"$venv/bin/schemathesis" run "$HERMOD_URL/openapi.yaml" --no-color "$@"
+cd - >/dev/null
+
+# A fault that no answer showed still stands in the log.
+if [ -s "$run/serve.err" ]; then
+  echo 'the node has logged errors'
+  exit 1
+fi
