@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -48,26 +47,6 @@ func testSubscriptions(t *testing.T, target Target) {
 	if rows := c.waitForRows(id, 1); rows[0].text("subscriptionName") != "Renamed" {
 		t.Errorf("the log of a deleted subscription: %s", rows[0].body)
 	}
-}
-
-func testIsolation(t *testing.T, target Target) {
-	c, other, r, s := target.as(t, "local"), target.as(t, "other"), target.receive(t, nil), sender()
-	subscription := c.subscribe(r, s+":*")
-	id := c.publish(event(s, "a", 1))
-	row := c.waitForRows(subscription, 1)[0].text("id")
-	for _, call := range []struct{ method, path string }{
-		{http.MethodGet, "/events/" + id},
-		{http.MethodGet, "/subscriptions/" + subscription},
-		{http.MethodPut, "/subscriptions/" + subscription},
-		{http.MethodDelete, "/subscriptions/" + subscription},
-		{http.MethodGet, "/delivery-logs/" + row},
-		{http.MethodGet, "/delivery-logs?subscriptionId=" + url.QueryEscape(subscription)},
-	} {
-		other.api(call.method, call.path, `{"type":"Webhook","typeConfiguration":{"url":"`+r.server.URL+`"}}`).want(http.StatusNotFound)
-	}
-	other.api(http.MethodGet, "/subscriptions?signicat-accountId="+localAccount, nil).want(http.StatusForbidden)
-	other.api(http.MethodGet, "/subscriptions", nil, "Signicat-OrganizationId", localOrganization).want(http.StatusForbidden)
-	c.api(http.MethodGet, "/subscriptions/"+subscription, nil).want(http.StatusOK)
 }
 
 func testLog(t *testing.T, target Target) {

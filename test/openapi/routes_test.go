@@ -9,26 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"hermod/pkg/api"
-	"hermod/pkg/api/docs"
-	"hermod/pkg/api/signicat"
 	"hermod/test/openapi/contract"
+	"hermod/test/routes"
 )
-
-// routeTable is every row that is served. TestTheNodeServesTheTable asks for what
-// is forgotten here.
-func routeTable() []api.Route {
-	return slices.Concat(
-		(&signicat.Tokens{}).Routes(),
-		(&signicat.Events{}).Routes(),
-		(&signicat.Subscriptions{}).Routes(),
-		(&signicat.DeliveryLogs{}).Routes(),
-		(&signicat.Replays{}).Routes(),
-		(&signicat.Metadata{}).Routes(),
-		(&signicat.Credentials{}).Routes(),
-		docs.Pages{}.Routes(),
-	)
-}
 
 func load(t *testing.T) *contract.Description {
 	t.Helper()
@@ -71,7 +54,7 @@ func TestTheDescriptionHasTheRowsOfTheRouteTableAndNoOthers(t *testing.T) {
 	for _, o := range operations(load(t)) {
 		described = append(described, o.String())
 	}
-	for _, row := range routeTable() {
+	for _, row := range routes.Table() {
 		served = append(served, row.Method+" "+row.Path)
 	}
 	for _, row := range served {
@@ -90,7 +73,7 @@ func TestAnAliasRefersToThePathThatItIsAnotherNameOf(t *testing.T) {
 	t.Parallel()
 	d := load(t)
 	paths, _ := d.Root()["paths"].(map[string]any)
-	for _, row := range routeTable() {
+	for _, row := range routes.Table() {
 		item, _ := paths[row.Path].(map[string]any)
 		got, refers := item["$ref"]
 		want := "#/paths/" + strings.ReplaceAll(row.AliasOf, "/", "~1")
@@ -124,7 +107,7 @@ func TestAnOperationAsksForTheScopeOfItsRow(t *testing.T) {
 	t.Parallel()
 	d := load(t)
 	want := map[string]string{}
-	for _, row := range routeTable() {
+	for _, row := range routes.Table() {
 		if !row.Access.IsPublic() {
 			scope := "[" + row.Access.Scope() + "]"
 			want[row.Method+" "+row.Path] = "oauth" + scope + " apiKey" + scope

@@ -1,47 +1,30 @@
 package template_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
-	"hermod/pkg/api"
-	"hermod/pkg/api/docs"
-	"hermod/pkg/api/signicat"
+	"hermod/test/routes"
 )
-
-// routeTable is every row that Go serves. A new set of routes is added here, and the test below asks for it in template.yaml.
-func routeTable() []api.Route {
-	return slices.Concat(
-		(&signicat.Tokens{}).Routes(),
-		(&signicat.Events{}).Routes(),
-		(&signicat.Subscriptions{}).Routes(),
-		(&signicat.DeliveryLogs{}).Routes(),
-		(&signicat.Replays{}).Routes(),
-		(&signicat.Metadata{}).Routes(),
-		(&signicat.Credentials{}).Routes(),
-		docs.Pages{}.Routes(),
-	)
-}
 
 // TestRoutesAreTheRouteTable compares both ways: API Gateway sends each row to the function of its resource, and each route of the
 // template serves a row.
 func TestRoutesAreTheRouteTable(t *testing.T) {
-	routes := templateRoutes(t)
-	if routes["$default"] == "" {
+	gateway := templateRoutes(t)
+	if gateway["$default"] == "" {
 		t.Fatal("no $default route, so API Gateway would answer 404 in its own form")
 	}
 	used := map[string]bool{"$default": true}
-	for _, row := range routeTable() {
-		route := gatewayRoute(routes, row.Path)
+	for _, row := range routes.Table() {
+		route := gatewayRoute(gateway, row.Path)
 		used[route] = true
 		if route == "$default" {
 			t.Errorf("%s %s has no route in template.yaml", row.Method, row.Path)
-		} else if routes[route] != row.Resource {
-			t.Errorf("%s %s is of %s, but route %s goes to %s", row.Method, row.Path, row.Resource, route, routes[route])
+		} else if gateway[route] != row.Resource {
+			t.Errorf("%s %s is of %s, but route %s goes to %s", row.Method, row.Path, row.Resource, route, gateway[route])
 		}
 	}
-	for route, function := range routes {
+	for route, function := range gateway {
 		if !used[route] {
 			t.Errorf("route %s to %s serves no row of the route table", route, function)
 		}

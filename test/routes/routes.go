@@ -1,0 +1,26 @@
+// Package routes is the whole route table, for the tests that are generated from
+// it.
+package routes
+
+import (
+	"slices"
+
+	"hermod/pkg/api"
+	"hermod/pkg/api/docs"
+	"hermod/pkg/api/signicat"
+)
+
+// Table is every row that is served. That a node serves these and no others is
+// tested beside the description of the API.
+func Table() []api.Route {
+	return slices.Concat(
+		(&signicat.Tokens{}).Routes(),
+		(&signicat.Events{}).Routes(),
+		(&signicat.Subscriptions{}).Routes(),
+		(&signicat.DeliveryLogs{}).Routes(),
+		(&signicat.Replays{}).Routes(),
+		(&signicat.Metadata{}).Routes(),
+		(&signicat.Credentials{}).Routes(),
+		docs.Pages{}.Routes(),
+	)
+}
