@@ -80,7 +80,7 @@ func (p *Planner) settle(ctx context.Context, r *hermod.Replay) error {
 }
 
 // Create counts as Count does and puts the replay, which a Runner then carries out.
-// Besides, it fails with CodeTooManyRequests where hermod.MaxRunningReplays of the
+// Besides, it fails with CodeConflict where hermod.MaxRunningReplays of the
 // owner run already.
 func (p *Planner) Create(ctx context.Context, r *hermod.Replay) error {
 	running, err := p.Store.RunningReplays(ctx)
@@ -94,7 +94,7 @@ func (p *Planner) Create(ctx context.Context, r *hermod.Replay) error {
 		}
 	}
 	if own >= hermod.MaxRunningReplays {
-		return hermod.Errorf(hermod.CodeTooManyRequests, "%d replays are running; wait for one to end, or cancel one", own)
+		return hermod.Errorf(hermod.CodeConflict, "%d replays are running; wait for one to end, or cancel one", own)
 	}
 	if err := p.Count(ctx, r); err != nil {
 		return err

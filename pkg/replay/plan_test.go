@@ -95,7 +95,7 @@ func TestReplaysAreRefused(t *testing.T) {
 	for range hermod.MaxRunningReplays {
 		w.begin(whole(1))
 	}
-	want(t, "one too many", hermod.CodeOf(w.planner().Create(t.Context(), whole(1))), hermod.CodeTooManyRequests)
+	want(t, "one too many", hermod.CodeOf(w.planner().Create(t.Context(), whole(1))), hermod.CodeConflict)
 	foreign := whole(1)
 	foreign.Owner = "a-2"
 	w.begin(foreign)

@@ -61,6 +61,10 @@ func requestBody(row api.Route) string {
 	switch {
 	case row.Method == http.MethodGet || row.Method == http.MethodDelete:
 		return ""
+	case row.Resource == "replays" && strings.Contains(row.Path, "/subscriptions"):
+		return `{"event":"sign:done"}`
+	case row.Resource == "replays":
+		return `{"after":"2026-02-01T00:00:00Z"}`
 	case strings.Contains(row.Path, "/subscriptions"):
 		return webhook("")
 	case strings.Contains(row.Path, "/metadata"):
@@ -90,7 +94,7 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 	} {
 		w.log.buf.Reset()
 		b := broken{tt.err}
-		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b, b, b})
+		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b, b, b, b})
 		for _, row := range table() {
 			if row.Access.IsPublic() || strings.HasSuffix(row.Path, "/subscription-types") { // which needs no store
 				continue
@@ -98,11 +102,14 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 			path := row.Path
 			if strings.Contains(path, "{") {
 				path = with(path, map[string]string{
-					signicat.Base + "/events/{id}":                    strings.Repeat("0", 32),
-					signicat.Base + "/subscriptions/{subscriptionId}": "s-" + local + "-abcde",
-					signicat.Base + "/delivery-logs/{id}":             "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
-					signicat.Base + "/metadata/events/{type}":         "sign:done",
-					signicat.Base + "/credentials/{credentialId}":     "apikey:" + strings.Repeat("a", 16),
+					signicat.Base + "/events/{id}":                         strings.Repeat("0", 32),
+					signicat.Base + "/subscriptions/{subscriptionId}":      "s-" + local + "-abcde",
+					signicat.Base + "/events/{id}/replay":                  strings.Repeat("0", 32),
+					signicat.Base + "/subscriptions/{subscriptionId}/mock": "s-" + local + "-abcde",
+					signicat.Base + "/replays/{replayId}":                  strings.Repeat("0", 32),
+					signicat.Base + "/delivery-logs/{id}":                  "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/metadata/events/{type}":              "sign:done",
+					signicat.Base + "/credentials/{credentialId}":          "apikey:" + strings.Repeat("a", 16),
 				}[cmp.Or(row.AliasOf, path)])
 			}
 			a := w.do(t, "local", row.Method, path, requestBody(row))

@@ -1,15 +1,66 @@
 package signicat
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"hermod/pkg/api"
 	"hermod/pkg/hermod"
 )
 
+// A ReplayStore reads what can be delivered again, and replays.
+type ReplayStore interface {
+	// Event reads an event that the owner may see. It fails with CodeNotFound.
+	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
+	// Subscription reads one, tombstones included. It fails with CodeNotFound.
+	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
+	// Definition reads what an account has registered about a type. It fails with
+	// CodeNotFound.
+	Definition(ctx context.Context, account, event string) (*hermod.Definition, error)
+	// Replay reads one. It fails with CodeNotFound.
+	Replay(ctx context.Context, key hermod.ReplayKey) (*hermod.Replay, error)
+	// Replays is a page of an owner's replays, the newest first.
+	Replays(ctx context.Context, q hermod.ReplayQuery) ([]*hermod.Replay, error)
+}
+
+// A Starter delivers one event again.
+type Starter interface {
+	// ToMatching delivers to all that the event matches now, of the owners.
+	ToMatching(ctx context.Context, e *hermod.Event, owners []string) error
+	// To delivers to one subscription. It fails with CodeConflict where that is not
+	// in force.
+	To(ctx context.Context, e *hermod.Event, sub *hermod.Subscription) error
+}
+
+// A Planner keeps the replays that a runner carries out.
+type Planner interface {
+	// Count sets what the replay's filter selects now.
+	Count(ctx context.Context, r *hermod.Replay) error
+	// Create counts, and puts the replay.
+	Create(ctx context.Context, r *hermod.Replay) error
+	// Cancel ends a replay. It fails with CodeConflict where the replay is done.
+	Cancel(ctx context.Context, key hermod.ReplayKey) error
+}
+
+// A Mocker accepts mocked events.
+type Mocker interface {
+	Mock(ctx context.Context, e hermod.Event, to hermod.Ref) (*hermod.Event, error)
+}
+
 // Replays deliver again: one event, a mocked one, or what a filter selects.
 type Replays struct {
-	BaseURL api.BaseURL
+	Store   ReplayStore
+	Starter Starter
+	Planner Planner
+	Mocker  Mocker
+	// Published finds a type in the catalog.
+	Published func(event string) (hermod.Definition, bool)
+	Cursors   api.Cursors
+	BaseURL   api.BaseURL
+	Now       func() time.Time
 }
 
 // Routes are the rows of replays and mocks.
@@ -29,21 +80,184 @@ func (p *Replays) Routes() []api.Route {
 	})
 }
 
-func (p *Replays) event(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+// event delivers one event again, to all that it matches now or to the one
+// subscription that the query names.
+func (p *Replays) event(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
+	owners, err := ownersOf(r, who)
+	if err != nil {
+		return err
+	}
+	e, err := p.findEvent(r.Context(), owners, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if id := api.Query(r, "subscriptionId"); id != "" {
+		sub, err := p.findSubscription(r.Context(), owners, id)
+		if err != nil {
+			return err
+		}
+		err = p.Starter.To(r.Context(), e, sub)
+		if err != nil {
+			return fmt.Errorf("replaying an event to %s: %w", sub.ID, err)
+		}
+	} else if err := p.Starter.ToMatching(r.Context(), e, owners); err != nil {
+		return fmt.Errorf("replaying an event: %w", err)
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
 }
-func (p *Replays) mock(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+func (p *Replays) findEvent(ctx context.Context, owners []string, text string) (*hermod.Event, error) {
+	id, err := hermod.ParseID(text)
+	if err != nil {
+		return nil, errNoEvent()
+	}
+	for _, owner := range owners {
+		e, err := p.Store.Event(ctx, owner, id)
+		if err == nil {
+			return e, nil
+		}
+		if hermod.CodeOf(err) != hermod.CodeNotFound {
+			return nil, fmt.Errorf("reading an event: %w", err)
+		}
+	}
+	return nil, errNoEvent()
 }
-func (p *Replays) list(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+// findSubscription reads a subscription of one of the owners. One that is deleted
+// does not exist.
+func (p *Replays) findSubscription(ctx context.Context, owners []string, id string) (*hermod.Subscription, error) {
+	ref, ok := refOf(id)
+	if !ok || !slices.Contains(owners, ref.Owner) {
+		return nil, errNoSubscription()
+	}
+	sub, err := p.Store.Subscription(ctx, ref)
+	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && (sub.Deleted() || sub.Dialect != hermod.Signicat)) {
+		return nil, errNoSubscription()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a subscription: %w", err)
+	}
+	return sub, nil
 }
-func (p *Replays) create(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+// create starts a replay of what a filter selects, or only counts it.
+func (p *Replays) create(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
+	owners, err := ownersOf(r, who)
+	if err != nil {
+		return err
+	}
+	in, err := readMembers(r, "after", "before", "events", "tags", "subscriptionId", "rate", "preview")
+	if err != nil {
+		return err
+	}
+	replay := &hermod.Replay{Owner: owners[0], Owners: owners, Rate: hermod.DefaultReplayRate}
+	preview, err := readReplay(in, replay, p.Now())
+	if err != nil {
+		return err
+	}
+	if replay.SubscriptionID != "" {
+		if _, err := p.findSubscription(r.Context(), owners, replay.SubscriptionID); err != nil {
+			return err
+		}
+	}
+	if preview {
+		if err := p.Planner.Count(r.Context(), replay); err != nil {
+			return err
+		}
+		return api.WriteJSON(w, http.StatusOK, replay.Expected)
+	}
+	if err := p.Planner.Create(r.Context(), replay); err != nil {
+		return err
+	}
+	item := replayItemOf(replay, p.BaseURL.Of(r))
+	w.Header().Set("Location", item.URL)
+	return api.WriteJSON(w, http.StatusAccepted, item)
 }
-func (p *Replays) read(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+// find reads the replay that the path names.
+func (p *Replays) find(r *http.Request, who *hermod.Principal) (*hermod.Replay, error) {
+	owners, err := ownersOf(r, who)
+	if err != nil {
+		return nil, err
+	}
+	missing := hermod.Errorf(hermod.CodeNotFound, "no replay has this id")
+	id, err := hermod.ParseID(r.PathValue("replayId"))
+	if err != nil {
+		return nil, missing
+	}
+	for _, owner := range owners {
+		replay, err := p.Store.Replay(r.Context(), hermod.ReplayKey{Owner: owner, ID: id})
+		if err == nil {
+			return replay, nil
+		}
+		if hermod.CodeOf(err) != hermod.CodeNotFound {
+			return nil, fmt.Errorf("reading a replay: %w", err)
+		}
+	}
+	return nil, missing
 }
-func (p *Replays) cancel(http.ResponseWriter, *http.Request, *hermod.Principal) error {
-	return errSkeleton
+
+func (p *Replays) read(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
+	replay, err := p.find(r, who)
+	if err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, replayItemOf(replay, p.BaseURL.Of(r)))
+}
+
+// cancel ends a replay. It may be asked again; what is done cannot be cancelled.
+func (p *Replays) cancel(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
+	replay, err := p.find(r, who)
+	if err != nil {
+		return err
+	}
+	if err := p.Planner.Cancel(r.Context(), replay.Key()); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+type replayPage struct {
+	Data []replayItem `json:"data"`
+	Next nullable     `json:"next"`
+}
+
+func (p *Replays) list(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
+	owner, err := ownerOf(r, who)
+	if err != nil {
+		return err
+	}
+	limit, err := parseLimit(api.Query(r, "limit"))
+	if err != nil {
+		return err
+	}
+	scope := []string{"replays", owner}
+	q := hermod.ReplayQuery{Owner: owner, Limit: limit + 1} // one more tells of a next page
+	if page := api.Query(r, "page"); page != "" {
+		position, err := p.Cursors.Read(r.Context(), scope, "page", page)
+		if err != nil {
+			return err
+		}
+		if q.Below, err = hermod.ParseID(position); err != nil {
+			return fmt.Errorf("reading a position: %w", err)
+		}
+	}
+	replays, err := p.Store.Replays(r.Context(), q)
+	if err != nil {
+		return fmt.Errorf("listing replays: %w", err)
+	}
+	answer, base := replayPage{Data: []replayItem{}}, p.BaseURL.Of(r)
+	for _, replay := range replays[:min(limit, len(replays))] {
+		answer.Data = append(answer.Data, replayItemOf(replay, base))
+	}
+	if len(replays) > limit {
+		cursor, err := p.Cursors.Make(r.Context(), scope, replays[limit-1].ID.String())
+		if err != nil {
+			return err
+		}
+		answer.Next = nullable(nextPage(r, base+Base+"/replays", "page", cursor))
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
 }

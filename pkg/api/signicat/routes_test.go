@@ -18,7 +18,7 @@ import (
 // table is the whole route table of the dialect.
 func table() []api.Route {
 	return slices.Concat((&signicat.Metadata{}).Routes(), (&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
-		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes(), (&signicat.Credentials{}).Routes())
+		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes(), (&signicat.Credentials{}).Routes(), (&signicat.Replays{}).Routes())
 }
 
 // things makes, for each path with a parameter, a thing of the local account and
@@ -27,9 +27,14 @@ func things() map[string]func(t *testing.T, w *world) string {
 	subscription := func(t *testing.T, w *world) string { return w.subscribe(t, "local", "") }
 	event := func(t *testing.T, w *world) string { return w.publish(t, "local", "") }
 	return map[string]func(t *testing.T, w *world) string{
-		signicat.Base + "/events/{id}":                    event,
-		signicat.Base + "/subscriptions/{subscriptionId}": subscription,
-		signicat.Base + "/metadata/events/{type}":         func(t *testing.T, w *world) string { return w.register(t, "local", "{}") },
+		signicat.Base + "/events/{id}":                         event,
+		signicat.Base + "/subscriptions/{subscriptionId}":      subscription,
+		signicat.Base + "/metadata/events/{type}":              func(t *testing.T, w *world) string { return w.register(t, "local", "{}") },
+		signicat.Base + "/events/{id}/replay":                  event,
+		signicat.Base + "/subscriptions/{subscriptionId}/mock": subscription,
+		signicat.Base + "/replays/{replayId}": func(t *testing.T, w *world) string {
+			return w.replay(t, "local", `{"after":"2026-02-01T00:00:00Z"}`)["id"].(string)
+		},
 		signicat.Base + "/delivery-logs/{id}": func(t *testing.T, w *world) string {
 			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
 		},
@@ -106,9 +111,14 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 			t.Errorf("%s: a foreign thing and a missing one can be told apart:\n%s\n%s", what, foreign.body, absent.body)
 		}
 		// It is there all the same, and unchanged.
-		get := w.do(t, "local", http.MethodGet, path, "")
+		get := w.do(t, "local", http.MethodGet, thing(path), "")
 		wantStatus(t, what+", afterwards", get, http.StatusOK)
 	}
+}
+
+// thing is the path of what an action is done to, or the path itself.
+func thing(path string) string {
+	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test)$`).ReplaceAllString(path, "")
 }
 
 // writesItsOwn checks a row that makes what the path names: another account makes

@@ -58,6 +58,9 @@ type world struct {
 	keys   *auth.Keys
 	issuer *auth.Issuer
 	log    logbook
+	ids    *hermod.IDs
+	// delivery is the queue that nobody handles.
+	delivery *sqlite.Queue
 
 	mu     sync.Mutex
 	at     time.Time
@@ -153,10 +156,9 @@ func newWorld(t testing.TB) *world {
 	w.store = store{seal.NewStore(db, seal.NewBox(sealing, random, w.now), w.now, log), plain{db}}
 	w.keys = &auth.Keys{Store: db, Sealer: open{}, Now: w.now}
 	w.issuer = &auth.Issuer{Keys: w.keys, Credentials: db, Now: w.now, TokenID: func() string { return "jti" }}
-	acceptor := ingest.New(ingest.Options{
-		Config: db, Journal: db.Journal(db.Queue("delivery", sqlite.QueueOptions{})), IDs: ids, Now: w.now, Log: log,
-	})
-	w.serve(log, parts{w.store, acceptor, w.store, w.store, db, db})
+	w.ids, w.delivery = ids, db.Queue("delivery", sqlite.QueueOptions{})
+	acceptor := ingest.New(ingest.Options{Config: db, Journal: db.Journal(w.delivery), IDs: ids, Now: w.now, Log: log})
+	w.serve(log, parts{w.store, acceptor, w.store, w.store, db, db, replaying{db, acceptor, w.delivery}})
 	return w
 }
 
@@ -168,6 +170,7 @@ type parts struct {
 	logs          signicat.LogStore
 	credentials   auth.CredentialRegistry
 	definitions   signicat.DefinitionStore
+	replays       replayParts
 }
 
 // serve makes the server over the parts.
@@ -184,6 +187,7 @@ func (w *world) serve(log *slog.Logger, p parts) {
 	}
 	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, Now: w.now}
 	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes(), credentials.Routes())
+	w.routes = append(w.routes, w.replays(p.replays, cursors).Routes()...)
 	w.server = api.NewServer(api.Options{
 		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.db, Now: w.now}},
 		Routes:  w.routes, Log: log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },

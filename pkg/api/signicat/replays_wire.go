@@ -1,0 +1,164 @@
+package signicat
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"hermod/pkg/api"
+	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
+)
+
+// The bounds of what a replay or a mock may say.
+const (
+	maxReplayTypes = 20
+	maxSmallBody   = 64 << 10 // bytes of the whole body
+)
+
+// readMembers reads a small body of these members.
+func readMembers(r *http.Request, names ...string) (*fields, error) {
+	if m := api.MediaType(r); m != "application/json" && m != "" {
+		return nil, api.ErrUnsupportedMediaType
+	}
+	body, err := api.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxSmallBody {
+		return nil, hermod.Errorf(hermod.CodeTooLarge, "the body may have %d bytes", maxSmallBody)
+	}
+	members, err := ingest.Members(body, names...)
+	if err != nil {
+		return nil, err
+	}
+	return &fields{subscriptionInput: members}, nil
+}
+
+// readReplay reads the filter of a replay into it, and whether only a preview is
+// asked for.
+func readReplay(f *fields, replay *hermod.Replay, now time.Time) (preview bool, err error) {
+	f.required("after")
+	after, before := f.moment("after"), now
+	if f.given("before") {
+		before = f.moment("before")
+	}
+	if f.err() == nil && !after.Before(before) {
+		f.fail("after", "must be earlier than before, which is now if it is left out")
+	}
+	replay.Above, replay.Below = hermod.LastIDAt(after), hermod.FirstIDAt(before)
+	replay.Patterns = f.types("events")
+	replay.Tags = f.tagList("tags", hermod.MaxTags)
+	f.read("subscriptionId", &replay.SubscriptionID, "a string")
+	if f.read("rate", &replay.Rate, "a whole number") && (replay.Rate < 1 || replay.Rate > hermod.MaxReplayRate) {
+		f.fail("rate", fmt.Sprintf("must be a whole number from 1 to %d", hermod.MaxReplayRate))
+	}
+	f.read("preview", &preview, "true or false")
+	return preview, f.err()
+}
+
+// moment reads a member that is a date and time.
+func (f *fields) moment(name string) (t time.Time) {
+	var text string
+	if !f.read(name, &text, "a string") {
+		return t
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Year() < 1970 || t.Year() > 2200 {
+		f.fail(name, "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z")
+	}
+	return t
+}
+
+func (f *fields) types(name string) (patterns []hermod.Pattern) {
+	var list []string
+	if !f.read(name, &list, "an array of strings") {
+		return nil
+	}
+	if len(list) > maxReplayTypes {
+		f.fail(name, fmt.Sprintf("must hold at most %d entries", maxReplayTypes))
+		return nil
+	}
+	for i, text := range list {
+		pattern, ok := hermod.ParsePattern(text)
+		if !ok {
+			f.fail(fmt.Sprintf("%s[%d]", name, i), "must be sender:name, sender:* or *")
+			continue
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns
+}
+
+func (f *fields) tagList(name string, limit int) (tags []string) {
+	if !f.read(name, &tags, "an array of strings") {
+		return nil
+	}
+	if len(tags) > limit {
+		f.fail(name, fmt.Sprintf("must hold at most %d tags", limit))
+		return nil
+	}
+	for i, tag := range tags {
+		if n := utf8.RuneCountInString(tag); n < 1 || n > hermod.MaxTag {
+			f.fail(fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("must be 1 to %d characters", hermod.MaxTag))
+		}
+	}
+	return tags
+}
+
+// replayItem is a replay on the wire.
+type replayItem struct {
+	ID       string             `json:"id"`
+	URL      string             `json:"url"`
+	State    hermod.ReplayState `json:"state"`
+	Reason   nullable           `json:"reason"`
+	Filter   replayFilter       `json:"filter"`
+	Rate     int                `json:"rate"`
+	Expected hermod.ReplayCount `json:"expected"`
+	Done     hermod.ReplayCount `json:"done"`
+	// Progress is 0 to 100; 100 for what is done alone.
+	Progress  int      `json:"progress"`
+	CreatedAt wireTime `json:"createdAt"`
+	UpdatedAt wireTime `json:"updatedAt"`
+	EndedAt   wireTime `json:"endedAt"`
+}
+
+// replayFilter is what a replay was asked for. Before is where that ends in truth:
+// at the latest where the log was settled.
+type replayFilter struct {
+	After          wireTime         `json:"after"`
+	Before         wireTime         `json:"before"`
+	Events         []hermod.Pattern `json:"events"`
+	Tags           []string         `json:"tags"`
+	SubscriptionID nullable         `json:"subscriptionId"`
+}
+
+func replayItemOf(r *hermod.Replay, base string) replayItem {
+	return replayItem{
+		ID: r.ID.String(), URL: base + Base + "/replays/" + r.ID.String(), State: r.State, Reason: nullable(r.Reason),
+		Filter: replayFilter{
+			After: wireTime(r.Above.Time()), Before: wireTime(r.Below.Time()), Events: orEmpty(r.Patterns),
+			Tags: orEmpty(r.Tags), SubscriptionID: nullable(r.SubscriptionID),
+		},
+		Rate: r.Rate, Expected: r.Expected, Done: r.Done, Progress: percent(r),
+		CreatedAt: wireTime(r.CreatedAt), UpdatedAt: wireTime(r.UpdatedAt), EndedAt: wireTime(r.EndedAt),
+	}
+}
+
+// percent is how far a replay is: of what was expected, or of its time where
+// counting stopped early.
+func percent(r *hermod.Replay) int {
+	if r.State == hermod.ReplayDone {
+		return 100
+	}
+	done, all := float64(r.Done.Events), float64(r.Expected.Events)
+	if !r.Expected.Complete {
+		done = float64(r.Position.Time().Sub(r.Above.Time()))
+		all = float64(r.Below.Time().Sub(r.Above.Time()))
+	}
+	if all <= 0 {
+		return 0
+	}
+	return min(99, int(100*done/all))
+}
