@@ -273,45 +273,6 @@ func TestSIGTERMFinishesWhatIsInHand(t *testing.T) {
 	}
 }
 
-func TestTheLocalClientsCanBeReplacedBeforeOthersReachThePort(t *testing.T) {
-	t.Parallel()
-	binary, data := build(t), filepath.Join(t.TempDir(), "data")
-	if err := start(t, binary, data).end(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	command := func(args ...string) string {
-		t.Helper()
-		out, err := exec.CommandContext(t.Context(), binary, append([]string{"provision", "-data", data}, args...)...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("hermod provision %v: %v: %s", args, err, out)
-		}
-		return string(out)
-	}
-	made := command("-client", "platform", "-account", "a-ppge-Platform000000000001")
-	command("-client", "local", "-revoke")
-
-	p := start(t, binary, data)
-	_, secret, _ := strings.Cut(made, "secret ")
-	secret, _, _ = strings.Cut(secret, "\n")
-	for client, want := range map[[2]string]int{
-		{"platform", secret}:      http.StatusOK,
-		{"local", "local-secret"}: http.StatusUnauthorized,
-	} {
-		answer, err := http.PostForm(p.base+"/auth/open/connect/token", url.Values{
-			"grant_type": {"client_credentials"}, "client_id": {client[0]}, "client_secret": {client[1]},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := answer.Body.Close(); err != nil || answer.StatusCode != want {
-			t.Errorf("token for %s: status %d, want %d", client[0], answer.StatusCode, want)
-		}
-	}
-	if err := p.end(syscall.SIGTERM); err != nil {
-		t.Errorf("after SIGTERM: %v: %s", err, p.log)
-	}
-}
-
 func TestASecondProcessOnTheSameDataIsRefused(t *testing.T) {
 	t.Parallel()
 	binary, data := build(t), filepath.Join(t.TempDir(), "data")
