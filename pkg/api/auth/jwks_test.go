@@ -65,7 +65,7 @@ func TestOutsideKeysAreReadWhenTheyMustBe(t *testing.T) {
 
 func TestAKeySetThatCannotBeUsedIsAFault(t *testing.T) {
 	t.Parallel()
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it is weak on purpose
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

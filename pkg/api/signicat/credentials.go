@@ -151,7 +151,7 @@ func (c *Credentials) find(r *http.Request, p *hermod.Principal) (*hermod.Creden
 	errNone := hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
 	id := r.PathValue("credentialId")
 	_, isClient := auth.ClientID(id)
-	if len(id) > maxCredentialID || !utf8.ValidString(id) || !(isClient || auth.IsAPIKey(id)) {
+	if len(id) > maxCredentialID || !utf8.ValidString(id) || (!isClient && !auth.IsAPIKey(id)) {
 		return nil, errNone
 	}
 	found, err := c.Registry.Store.Credential(r.Context(), id)

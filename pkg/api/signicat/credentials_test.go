@@ -18,10 +18,10 @@ import (
 
 const credentialsPath = signicat.Base + "/credentials"
 
-// credential creates a credential as the client and gives the answer.
-func (w *world) credential(t *testing.T, client, members string) map[string]any {
+// credential creates a credential of the local account and gives the answer.
+func (w *world) credential(t *testing.T, members string) map[string]any {
 	t.Helper()
-	return w.do(t, client, http.MethodPost, credentialsPath, "{"+members+"}").json(t, http.StatusCreated)
+	return w.do(t, "local", http.MethodPost, credentialsPath, "{"+members+"}").json(t, http.StatusCreated)
 }
 
 // bearer asks with a bearer token.
@@ -77,8 +77,8 @@ func TestACredentialIsCreatedAndItsSecretShownOnce(t *testing.T) {
 func TestACredentialOpensWhatItHoldsUntilItIsRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	key := w.credential(t, "local", `"type":"apiKey","name":"Publisher","scopes":["events.publish"]`)
-	client := w.credential(t, "local", `"type":"client","name":"Publisher","scopes":["events.publish"]`)
+	key := w.credential(t, `"type":"apiKey","name":"Publisher","scopes":["events.publish"]`)
+	client := w.credential(t, `"type":"client","name":"Publisher","scopes":["events.publish"]`)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client["clientId"].(string)}, "client_secret": {client["clientSecret"].(string)}}
 	issue := func() answer {
 		return w.do(t, "", http.MethodPost, tokenPath, form.Encode(), "Content-Type", formMedia)
@@ -171,7 +171,7 @@ func TestCredentialsAreListedNewestFirstByThePage(t *testing.T) {
 	want := []string{"oauth:local", "oauth:reader"} // of the first start, at the same moment
 	for range 5 {
 		w.advance(time.Second)
-		want = append(want, w.credential(t, "local", `"type":"apiKey","name":"abc"`)["id"].(string))
+		want = append(want, w.credential(t, `"type":"apiKey","name":"abc"`)["id"].(string))
 	}
 	wantStatus(t, "revoke", w.do(t, "local", http.MethodDelete, credentialsPath+"/"+want[3], ""), http.StatusNoContent)
 	slices.Reverse(want)
@@ -227,7 +227,7 @@ func TestACredentialOfAClientWithAnOddIDIsFoundByItsLink(t *testing.T) {
 func TestTheCredentialOneCallsWithCanBeRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	made := w.credential(t, "local", `"type":"apiKey","name":"Mine"`)
+	made := w.credential(t, `"type":"apiKey","name":"Mine"`)
 	key, path := made["apiKey"].(string), credentialsPath+"/"+made["id"].(string)
 	wantStatus(t, "revoke", w.bearer(t, key, http.MethodDelete, path, ""), http.StatusNoContent)
 	w.advance(time.Minute)
@@ -254,8 +254,8 @@ func TestAnAccountHasAHundredCredentials(t *testing.T) {
 func TestNoSecretIsEverLogged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	key := w.credential(t, "local", `"type":"apiKey","name":"abc"`)["apiKey"].(string)
-	client := w.credential(t, "local", `"type":"client","name":"abc"`)
+	key := w.credential(t, `"type":"apiKey","name":"abc"`)["apiKey"].(string)
+	client := w.credential(t, `"type":"client","name":"abc"`)
 	clientSecret := client["clientSecret"].(string)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client["clientId"].(string)}, "client_secret": {clientSecret}}
 	token := w.do(t, "", http.MethodPost, tokenPath, form.Encode(), "Content-Type", formMedia).json(t, http.StatusOK)["access_token"].(string)

@@ -39,7 +39,7 @@ func things() map[string]func(t *testing.T, w *world) string {
 			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
 		},
 		signicat.Base + "/credentials/{credentialId}": func(t *testing.T, w *world) string {
-			return w.credential(t, "local", `"type":"apiKey","name":"A key"`)["id"].(string)
+			return w.credential(t, `"type":"apiKey","name":"A key"`)["id"].(string)
 		},
 	}
 }
