@@ -73,10 +73,10 @@ func (s *Store) changeDefinition(ctx context.Context, account, event string, d *
 			return errNoDefinition(event)
 		}
 		err = s.transact(ctx, s.definitionWrites(account, event, standing, d))
-		switch failed := failedCondition(err); {
-		case failed == ofDefinition:
+		switch failedCondition(err) {
+		case ofDefinition:
 			continue
-		case failed == ofAccount:
+		case ofAccount:
 			return s.noRoom(ctx, account, standing, d)
 		default:
 			return wrap("writing a definition", err)

@@ -132,31 +132,7 @@ func testGlobalSubscriptions(t *testing.T, f *fixture) {
 		wantCode(t, err, hermod.CodeNotFound)
 		wantEqual(t, len(got(f.store.Subscriptions(t.Context(), s.Owner))(t)), 1)
 	})
-	f.run(t, "are changed with their owner's, and gone when they are deleted", func(t *testing.T) {
-		s := f.subscription(f.owner(t).ID)
-		s.Global = true
-		must(t, f.store.CreateSubscription(t.Context(), s))
-		for i := range 3 {
-			before, own := f.ownerVersion(t, hermod.EveryOwner), f.ownerVersion(t, s.Owner)
-			s.Filters, s.Sealed = []hermod.Pattern{hermod.Pattern(fmt.Sprintf("a:n%d", i))}, []byte{byte(i + 1)}
-			must(t, f.store.UpdateSubscription(t.Context(), s))
-			all := got(f.store.Subscriptions(t.Context(), hermod.EveryOwner))(t)
-			j := slices.IndexFunc(all, func(a *hermod.Subscription) bool { return a.Ref() == s.Ref() })
-			wantEqual(t, all[j].Filters, s.Filters)
-			if after := f.ownerVersion(t, hermod.EveryOwner); after <= before {
-				t.Fatalf("version %d after %d", after, before)
-			}
-			wantEqual(t, f.ownerVersion(t, s.Owner), own+1)
-		}
-		before := f.ownerVersion(t, hermod.EveryOwner)
-		s.Active, s.DeletedAt, s.Sealed = false, instant(), nil
-		must(t, f.store.UpdateSubscription(t.Context(), s))
-		wantEqual(t, f.globals(t, s.Owner), nil)
-		if after := f.ownerVersion(t, hermod.EveryOwner); after <= before {
-			t.Fatalf("version %d after %d", after, before)
-		}
-		wantEqual(t, got(f.store.Subscription(t.Context(), s.Ref()))(t).Deleted(), true)
-	})
+	f.run(t, "are changed with their owner's, and gone when they are deleted", f.globalChanges)
 	f.run(t, "stay global, and others do not become it", func(t *testing.T) {
 		owner := f.owner(t).ID
 		s, other := f.subscription(owner), f.created(t, owner)
@@ -184,4 +160,30 @@ func testGlobalSubscriptions(t *testing.T, f *fixture) {
 		wantCode(t, f.store.CreateSubscription(t.Context(), s), hermod.CodeNotFound)
 		wantEqual(t, f.globals(t, s.Owner), nil)
 	})
+}
+
+func (f *fixture) globalChanges(t *testing.T) {
+	s := f.subscription(f.owner(t).ID)
+	s.Global = true
+	must(t, f.store.CreateSubscription(t.Context(), s))
+	for i := range 3 {
+		before, own := f.ownerVersion(t, hermod.EveryOwner), f.ownerVersion(t, s.Owner)
+		s.Filters, s.Sealed = []hermod.Pattern{hermod.Pattern(fmt.Sprintf("a:n%d", i))}, []byte{byte(i + 1)}
+		must(t, f.store.UpdateSubscription(t.Context(), s))
+		all := got(f.store.Subscriptions(t.Context(), hermod.EveryOwner))(t)
+		j := slices.IndexFunc(all, func(a *hermod.Subscription) bool { return a.Ref() == s.Ref() })
+		wantEqual(t, all[j].Filters, s.Filters)
+		if after := f.ownerVersion(t, hermod.EveryOwner); after <= before {
+			t.Fatalf("version %d after %d", after, before)
+		}
+		wantEqual(t, f.ownerVersion(t, s.Owner), own+1)
+	}
+	before := f.ownerVersion(t, hermod.EveryOwner)
+	s.Active, s.DeletedAt, s.Sealed = false, instant(), nil
+	must(t, f.store.UpdateSubscription(t.Context(), s))
+	wantEqual(t, f.globals(t, s.Owner), nil)
+	if after := f.ownerVersion(t, hermod.EveryOwner); after <= before {
+		t.Fatalf("version %d after %d", after, before)
+	}
+	wantEqual(t, got(f.store.Subscription(t.Context(), s.Ref()))(t).Deleted(), true)
 }

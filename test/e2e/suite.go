@@ -37,6 +37,9 @@ func Run(t *testing.T, target Target) {
 		{"the delivery log is paged and filtered", testLog},
 		{"events are listed, searched and paged", testEvents},
 		{"tail follows what arrives", testTail},
+		{"the catalog lists what is published and what is registered", testCatalog},
+		{"events are checked against the schema of their type", testValidation},
+		{"events of internal types skip ordinary subscriptions", testInternal},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -198,6 +198,3 @@ func (m *Metadata) remove(w http.ResponseWriter, r *http.Request, p *hermod.Prin
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
-
-// errSkeleton goes when the last handler is built.
-var errSkeleton = hermod.Errorf(hermod.CodeUnavailable, "this is not built yet")
