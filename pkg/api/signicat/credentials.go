@@ -198,7 +198,7 @@ func (c *Credentials) list(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 	if err != nil {
 		return err
 	}
-	limit, err := parseLimit(api.Query(r, "limit"))
+	limit, err := parseLimit(r)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package signicat
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"unicode/utf8"
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
@@ -69,16 +71,22 @@ func (d Dialect) Authenticate(r *http.Request) (*hermod.Principal, error) {
 // WriteError answers with a problem. What is internal stays in the log.
 func (d Dialect) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	a, detail, fields := describe(err)
+	if len(fields) > maxParams {
+		detail = fmt.Sprintf("%s The first %d of %d faults are listed.", detail, maxParams, len(fields))
+		fields = fields[:maxParams]
+	}
 	p := problem{
-		Type: docsURL, Title: a.title, Status: a.status, Detail: detail, Code: a.code, TraceID: api.Trace(r.Context()),
+		Type: docsURL, Title: a.title, Status: a.status, Detail: clip(detail), Code: a.code, TraceID: api.Trace(r.Context()),
 	}
 	for _, f := range fields {
-		p.InvalidParams = append(p.InvalidParams, invalidParam(f))
+		p.InvalidParams = append(p.InvalidParams, invalidParam{Name: clip(f.Name), Reason: clip(f.Reason)})
 	}
 	h := w.Header()
 	switch a.status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", "1") // limits are by the second
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "5")
 	}
@@ -87,6 +95,25 @@ func (d Dialect) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(a.status)
 	// The status is sent: an error from here on is the connection's.
 	_ = json.NewEncoder(w).Encode(p)
+}
+
+// The bounds of a problem. What is wrong with a large request may be as large, and
+// its texts may quote it.
+const (
+	maxParams = 100
+	maxText   = 500 // bytes
+)
+
+// clip cuts a text that is too long between two characters.
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	end := maxText
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
 }
 
 func describe(err error) (a answer, detail string, fields []hermod.FieldError) {

@@ -175,7 +175,8 @@ func TestEveryCodeHasItsAnswer(t *testing.T) {
 			(p["detail"] != "said so") != (code == hermod.CodeInternal) || rec.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %v", code, p)
 		}
-		if (rec.Header().Get("Retry-After") != "") != (code == hermod.CodeUnavailable) {
+		again := code == hermod.CodeUnavailable || code == hermod.CodeTooManyRequests
+		if (rec.Header().Get("Retry-After") != "") != again {
 			t.Errorf("%s: Retry-After %q", code, rec.Header().Get("Retry-After"))
 		}
 	}

@@ -229,7 +229,7 @@ func (p *Replays) list(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	if err != nil {
 		return err
 	}
-	limit, err := parseLimit(api.Query(r, "limit"))
+	limit, err := parseLimit(r)
 	if err != nil {
 		return err
 	}

@@ -228,7 +228,7 @@ func (s *Subscriptions) list(w http.ResponseWriter, r *http.Request, p *hermod.P
 	if err != nil {
 		return err
 	}
-	limit, err := parseLimit(api.Query(r, "limit"))
+	limit, err := parseLimit(r)
 	if err != nil {
 		return err
 	}
@@ -268,15 +268,17 @@ func orderOf(sub *hermod.Subscription) string {
 	return fmt.Sprintf("%020d %s", sub.CreatedAt.UnixNano(), sub.ID)
 }
 
-func parseLimit(s string) (int, error) {
-	if s == "" {
-		return defaultSubscriptionPage, nil
+func parseLimit(r *http.Request) (int, error) {
+	q := queryReader{r: r}
+	limit := defaultSubscriptionPage
+	if text := q.one("limit"); text != "" {
+		var err error
+		limit, err = strconv.Atoi(text)
+		q.check("limit", err == nil && 1 <= limit && limit <= maxSubscriptionPage,
+			fmt.Sprintf("must be a whole number from 1 to %d", maxSubscriptionPage))
 	}
-	limit, err := strconv.Atoi(s)
-	if err != nil || limit < 1 || limit > maxSubscriptionPage {
-		return 0, hermod.InvalidFields(hermod.FieldError{
-			Name: "limit", Reason: fmt.Sprintf("must be a whole number from 1 to %d", maxSubscriptionPage),
-		})
+	if len(q.wrong) > 0 {
+		return 0, hermod.InvalidFields(q.wrong...)
 	}
 	return limit, nil
 }
