@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -38,8 +39,7 @@ type Writer struct {
 func TestFollowers(t *testing.T, spec FollowSpec) {
 	t.Helper()
 	w := &writing{spec: spec, half: make(chan struct{}), done: make(chan struct{})}
-	name := newWriterName(spec)
-	w.account, w.organization = name("a"), name("o")
+	w.account, w.organization = "a-"+rand.Text(), "o-"+rand.Text()
 	for _, o := range []hermod.Owner{{ID: w.account, Organization: w.organization}, {ID: w.organization}} {
 		must(t, spec.Store.CreateOwner(t.Context(), o))
 	}
@@ -54,10 +54,6 @@ func TestFollowers(t *testing.T, spec FollowSpec) {
 		}
 	}
 	w.write(t)
-}
-
-func newWriterName(spec FollowSpec) func(kind string) string {
-	return func(kind string) string { return kind + "-" + spec.Writers[0].IDs.Next().String() }
 }
 
 func closed() <-chan struct{} {
