@@ -10,7 +10,7 @@ FUNCTIONS := $(notdir $(patsubst %/main.go,%,$(wildcard functions/*/main.go)))
 RACE := $(if $(shell command -v $${CC:-cc}),-race)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help run test test-cloud check lint bench fuzz build size deploy clean
+.PHONY: help run test test-api test-cloud check lint bench fuzz build size deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ run: ## run everything on this machine: http://127.0.0.1:3000
 
 test: ## every test that needs Go alone
 	go test $(RACE) ./...
+
+test-api: ## requests made from docs/openapi.yaml, by schemathesis
+	test/api/run.sh
 
 test-cloud: ## deploy template.yaml to an AWS emulator and test there
 	test/cloud/run.sh

@@ -34,7 +34,7 @@ stop() {
   wait "$node" 2>/dev/null || true
   if [ $status -ne 0 ]; then
     echo "== the last lines of the node's log of errors (all of them: test/api/.run/serve.err)"
-    tail -n 20 "$run/serve.err" || true
+    tail -n 20 "$run/serve.err" | cut -c 1-1000 || true
   fi
   exit $status
 }
