@@ -46,7 +46,7 @@ func (p *Replays) mock(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	if err := f.err(); err != nil {
 		return err
 	}
-	if e.Data, err = p.sample(r.Context(), e.AccountID, name); err != nil {
+	if e.Data, err = p.dataOf(r.Context(), e.AccountID, name); err != nil {
 		return err
 	}
 	made, err := p.Mocker.Mock(r.Context(), e, sub.Ref())
@@ -57,8 +57,8 @@ func (p *Replays) mock(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	return api.WriteJSON(w, http.StatusOK, mocked{EventID: made.ID.String(), DeliveryAttemptID: first.String()})
 }
 
-// sample is data of the type: the account's own example, else the catalog's.
-func (p *Replays) sample(ctx context.Context, account, event string) (json.RawMessage, error) {
+// dataOf is data of the type: the account's own example, else the catalog's.
+func (p *Replays) dataOf(ctx context.Context, account, event string) (json.RawMessage, error) {
 	own, err := p.Store.Definition(ctx, account, event)
 	switch {
 	case err == nil && own.Example != nil:
@@ -66,8 +66,8 @@ func (p *Replays) sample(ctx context.Context, account, event string) (json.RawMe
 	case err != nil && hermod.CodeOf(err) != hermod.CodeNotFound:
 		return nil, fmt.Errorf("reading a definition: %w", err)
 	}
-	if published, ok := p.Published(event); ok && published.Example != nil {
-		return published.Example, nil
+	if sample, ok := p.Sample(event); ok {
+		return sample, nil
 	}
 	return json.RawMessage(`{"mock":true}`), nil
 }

@@ -2,6 +2,7 @@ package signicat
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -56,11 +57,11 @@ type Replays struct {
 	Starter Starter
 	Planner Planner
 	Mocker  Mocker
-	// Published finds a type in the catalog.
-	Published func(event string) (hermod.Definition, bool)
-	Cursors   api.Cursors
-	BaseURL   api.BaseURL
-	Now       func() time.Time
+	// Sample is example data of a published type.
+	Sample  func(event string) (json.RawMessage, bool)
+	Cursors api.Cursors
+	BaseURL api.BaseURL
+	Now     func() time.Time
 }
 
 // Routes are the rows of replays and mocks.

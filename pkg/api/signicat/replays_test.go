@@ -11,7 +11,7 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/signicat"
-	"hermod/pkg/catalog"
+	"hermod/pkg/catalog/samples"
 	"hermod/pkg/hermod"
 	"hermod/pkg/replay"
 	"hermod/pkg/sqlite"
@@ -33,7 +33,7 @@ type replaying struct {
 
 func (w *world) replays(p replayParts, cursors api.Cursors) *signicat.Replays {
 	return &signicat.Replays{
-		Store: p, Mocker: p, Published: catalog.Published{}.Definition, Cursors: cursors, Now: w.now,
+		Store: p, Mocker: p, Sample: samples.Of, Cursors: cursors, Now: w.now,
 		Starter: &replay.Starter{Deliveries: p, Queue: p, Now: w.now},
 		Planner: &replay.Planner{Store: p, IDs: w.ids, Now: w.now},
 	}
