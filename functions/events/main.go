@@ -6,6 +6,7 @@ import (
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/schema"
 )
 
 func main() { wire.Start(build) }
@@ -15,7 +16,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	acceptor, err := queues.Acceptor(e, store)
+	acceptor, err := queues.Acceptor(e, store, schema.Checker)
 	if err != nil {
 		return nil, err
 	}

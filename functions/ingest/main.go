@@ -4,6 +4,7 @@ package main
 import (
 	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
+	"hermod/pkg/schema"
 	"hermod/pkg/sqs"
 )
 
@@ -14,7 +15,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	acceptor, err := queues.Acceptor(e, store)
+	acceptor, err := queues.Acceptor(e, store, schema.Checker)
 	if err != nil {
 		return nil, err
 	}

@@ -36,11 +36,14 @@ type Options struct {
 	IDs     *hermod.IDs
 	Now     func() time.Time
 	Log     *slog.Logger
+	// Schemas reads the schemas that accounts have their events checked against.
+	// Without it, events of such types are refused, but for mocks.
+	Schemas Compiler
 }
 
 // New makes an Acceptor.
 func New(o Options) *Acceptor {
-	return &Acceptor{journal: o.Journal, matcher: newMatcher(o.Config), ids: o.IDs, now: o.Now, log: o.Log}
+	return &Acceptor{journal: o.Journal, matcher: newMatcher(o.Config, o.Schemas), ids: o.IDs, now: o.Now, log: o.Log}
 }
 
 // Accept accepts the submissions, all or none of them: when it returns without

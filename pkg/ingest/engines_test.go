@@ -12,6 +12,7 @@ import (
 
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
+	"hermod/pkg/schema"
 	"hermod/pkg/sqlite"
 )
 
@@ -87,7 +88,7 @@ func newRig(t *testing.T, open func(t *testing.T, c *clock, ids *hermod.IDs) eng
 
 func newAcceptor(config ingest.Config, journal ingest.Journal, ids *hermod.IDs, now func() time.Time) *ingest.Acceptor {
 	return ingest.New(ingest.Options{
-		Config: config, Journal: journal, IDs: ids, Now: now, Log: slog.New(slog.DiscardHandler),
+		Config: config, Journal: journal, IDs: ids, Now: now, Log: slog.New(slog.DiscardHandler), Schemas: schema.Checker,
 	})
 }
 

@@ -16,7 +16,8 @@ import (
 // when the owner's version has moved on. The version is read before them, for every
 // batch: a change that was answered before the batch began is in force for it.
 type matcher struct {
-	config Config
+	config  Config
+	compile Compiler
 
 	mu     sync.Mutex
 	owners map[string]*index
@@ -39,8 +40,8 @@ type index struct {
 	types map[string]bool
 }
 
-func newMatcher(config Config) *matcher {
-	return &matcher{config: config, owners: map[string]*index{}}
+func newMatcher(config Config, compile Compiler) *matcher {
+	return &matcher{config: config, compile: compile, owners: map[string]*index{}}
 }
 
 // owned is what one batch needs of its owners: their rows and their indexes.
@@ -82,7 +83,7 @@ func (m *matcher) index(ctx context.Context, owner string, version int64) (*inde
 		if err != nil {
 			return nil, fmt.Errorf("reading the definitions of %s: %w", owner, err)
 		}
-		fresh.rules = newRules(definitions)
+		fresh.rules = newRules(definitions, m.compile)
 	}
 
 	m.mu.Lock()

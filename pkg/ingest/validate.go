@@ -2,11 +2,15 @@ package ingest
 
 import (
 	"cmp"
+	"errors"
 	"sync"
 
 	"hermod/pkg/hermod"
-	"hermod/pkg/schema"
 )
+
+// A Compiler reads a JSON Schema. What it gives names everything of the data that
+// does not fit, by JSON Pointers within the data, and tells no value of it.
+type Compiler func(schema []byte) (check func(data []byte) []hermod.FieldError, err error)
 
 // A rule is what an account has said of one event type, where that makes a
 // difference to its events.
@@ -14,10 +18,17 @@ type rule struct {
 	internal   bool
 	validation hermod.Validation
 	// schema compiles the type's at its first event; nil where none is applied.
-	schema func() (*schema.Schema, error)
+	schema func() (check func(data []byte) []hermod.FieldError, err error)
 }
 
-func newRules(definitions []hermod.Definition) map[string]*rule {
+// errNoCompiler fails events that an Acceptor without a Compiler cannot check: to
+// let them pass would be no enforcement.
+var errNoCompiler = errors.New("schemas are not checked here")
+
+func newRules(definitions []hermod.Definition, compile Compiler) map[string]*rule {
+	if compile == nil {
+		compile = func([]byte) (func([]byte) []hermod.FieldError, error) { return nil, errNoCompiler }
+	}
 	var rules map[string]*rule
 	for _, d := range definitions {
 		validates := d.Schema != nil && (d.Validation == hermod.ValidateWarn || d.Validation == hermod.ValidateEnforce)
@@ -29,7 +40,7 @@ func newRules(definitions []hermod.Definition) map[string]*rule {
 		}
 		r := &rule{internal: d.Internal, validation: d.Validation}
 		if text := d.Schema; validates {
-			r.schema = sync.OnceValues(func() (*schema.Schema, error) { return schema.Compile(text) })
+			r.schema = sync.OnceValues(func() (func([]byte) []hermod.FieldError, error) { return compile(text) })
 		}
 		rules[d.Type] = r
 	}
@@ -52,13 +63,13 @@ func (r *rule) check(s *Submission) []hermod.FieldError {
 		return nil
 	}
 	field := cmp.Or(s.dataField, "eventData")
-	compiled, err := r.schema()
+	fit, err := r.schema()
 	if err != nil { // it was taken once, by rules that have changed since
 		return []hermod.FieldError{{Name: field, Reason: "cannot be checked: the schema of its type is not valid"}}
 	}
-	var fields []hermod.FieldError
-	for _, v := range compiled.Check(s.Event.Data) {
-		fields = append(fields, hermod.FieldError{Name: field + v.At, Reason: v.String()})
+	fields := fit(s.Event.Data)
+	for i := range fields {
+		fields[i].Name = field + fields[i].Name
 	}
 	return fields
 }

@@ -11,6 +11,7 @@ import (
 
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
+	"hermod/pkg/schema"
 )
 
 const order = `{"type":"object","required":["orderId"],"properties":{"orderId":{"type":"string"},"lines":{"items":{"required":["sku"]}}}}`
@@ -144,7 +145,7 @@ func TestAMessageThatDoesNotFitIsGivenUpAndTheOthersAccepted(t *testing.T) {
 		}
 		var lines bytes.Buffer
 		a := ingest.New(ingest.Options{
-			Config: r.engine, Journal: r.journal(), IDs: newIDs(r.clock.now), Now: r.clock.now, Log: slog.New(slog.NewJSONHandler(&lines, nil)),
+			Config: r.engine, Journal: r.journal(), IDs: newIDs(r.clock.now), Now: r.clock.now, Log: slog.New(slog.NewJSONHandler(&lines, nil)), Schemas: schema.Checker,
 		})
 		outcomes := a.Handle(t.Context(), []hermod.Received{message("1", `{"orderId":"o-1"}`), message("2", `{"orderId":["s3cr3t"]}`), message("3", `{"orderId":"o-3"}`)})
 		for i, want := range []hermod.Action{hermod.Done, hermod.GiveUp, hermod.Done} {
@@ -168,7 +169,7 @@ func TestTheLineOfABatchCountsItsWarnings(t *testing.T) {
 		r.define(t, func(d *hermod.Definition) { d.Validation = hermod.ValidateWarn })
 		var lines bytes.Buffer
 		a := ingest.New(ingest.Options{
-			Config: r.engine, Journal: r.journal(), IDs: newIDs(r.clock.now), Now: r.clock.now, Log: slog.New(slog.NewJSONHandler(&lines, nil)),
+			Config: r.engine, Journal: r.journal(), IDs: newIDs(r.clock.now), Now: r.clock.now, Log: slog.New(slog.NewJSONHandler(&lines, nil)), Schemas: schema.Checker,
 		})
 		if _, err := a.Accept(t.Context(), read(t, natively(batchOf(`{}`, `{"orderId":"o"}`, `1`)))); err != nil {
 			t.Fatal(err)

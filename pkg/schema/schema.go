@@ -17,6 +17,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"hermod/pkg/hermod"
 )
 
 // The bounds of a schema.
@@ -139,4 +141,20 @@ func decode(text []byte) (value any, err error) {
 // escape makes a name a segment of a JSON Pointer.
 func escape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// Checker compiles a schema into a check that names what does not fit: the pointer
+// into the data, and the rule it breaks. It fails as Compile does.
+func Checker(text []byte) (check func(data []byte) []hermod.FieldError, err error) {
+	s, err := Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return func(data []byte) []hermod.FieldError {
+		var fields []hermod.FieldError
+		for _, v := range s.Check(data) {
+			fields = append(fields, hermod.FieldError{Name: v.At, Reason: v.String()})
+		}
+		return fields
+	}, nil
 }

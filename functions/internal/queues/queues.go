@@ -29,15 +29,16 @@ func Open(e *wire.Env, variable string) (*sqs.Queue, error) {
 	return sqs.New(cfg, sqs.Options{URL: e.Get(variable), Now: e.Now, Log: e.Log, GiveUpPause: pause}), nil
 }
 
-// Acceptor accepts events into the tables and the delivery queue.
-func Acceptor(e *wire.Env, store *dynamo.Store) (*ingest.Acceptor, error) {
+// Acceptor accepts events into the tables and the delivery queue. A function that
+// accepts nothing but mocks needs no schemas, and does not link what reads them.
+func Acceptor(e *wire.Env, store *dynamo.Store, schemas ingest.Compiler) (*ingest.Acceptor, error) {
 	queue, err := Open(e, "HERMOD_DELIVERY_QUEUE_URL")
 	if err != nil {
 		return nil, err
 	}
 	return ingest.New(ingest.Options{
 		Config: store, Journal: ingest.Direct{Store: store, Queue: queue},
-		IDs: hermod.NewIDs(e.Now, wire.RandomBytes), Now: e.Now, Log: e.Log,
+		IDs: hermod.NewIDs(e.Now, wire.RandomBytes), Now: e.Now, Log: e.Log, Schemas: schemas,
 	}), nil
 }
 

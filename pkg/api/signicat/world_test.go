@@ -24,6 +24,7 @@ import (
 	"hermod/pkg/ingest"
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
+	"hermod/pkg/schema"
 	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
 	"hermod/test/openapi/contract"
@@ -157,7 +158,7 @@ func newWorld(t testing.TB) *world {
 	w.keys = &auth.Keys{Store: db, Sealer: open{}, Now: w.now}
 	w.issuer = &auth.Issuer{Keys: w.keys, Credentials: db, Now: w.now, TokenID: func() string { return "jti" }}
 	w.ids, w.delivery = ids, db.Queue("delivery", sqlite.QueueOptions{})
-	acceptor := ingest.New(ingest.Options{Config: db, Journal: db.Journal(w.delivery), IDs: ids, Now: w.now, Log: log})
+	acceptor := ingest.New(ingest.Options{Config: db, Journal: db.Journal(w.delivery), IDs: ids, Now: w.now, Log: log, Schemas: schema.Checker})
 	w.serve(log, parts{w.store, acceptor, w.store, w.store, db, db, replaying{db, acceptor, w.delivery}})
 	return w
 }
