@@ -4,11 +4,16 @@ package openapi_test
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"hermod/pkg/api"
+	"hermod/pkg/node"
+	"hermod/pkg/push"
 	"hermod/test/openapi/contract"
 	"hermod/test/routes"
 )
@@ -46,6 +51,32 @@ func operations(d *contract.Description) []operation {
 		}
 	}
 	return all
+}
+
+func TestANodeServesTheRouteTable(t *testing.T) {
+	t.Parallel()
+	n, err := node.Open(t.Context(), node.Options{
+		Data: t.TempDir(), Policy: push.Local(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	rows := func(table []api.Route) []string {
+		var all []string
+		for _, row := range table {
+			all = append(all, fmt.Sprint(row.Method, " ", row.Path, " ", row.AliasOf, " ", row.Resource, " ", row.Access.Scope(), " ", row.Access.IsPublic()))
+		}
+		slices.Sort(all)
+		return all
+	}
+	if got, want := rows(n.Routes()), rows(routes.Table()); !slices.Equal(got, want) {
+		t.Errorf("a node serves\n%s\nand the table has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
 func TestTheDescriptionHasTheRowsOfTheRouteTableAndNoOthers(t *testing.T) {
