@@ -17,7 +17,8 @@ func curl(o operation, parameters []node, n node) string {
 	}
 	parts := []string{`curl "$HERMOD` + path + `"`}
 	hasBody := len(o.Bodies) > 0
-	if o.Method != http.MethodGet && !(hasBody && o.Method == http.MethodPost) {
+	implied := o.Method == http.MethodGet || (hasBody && o.Method == http.MethodPost)
+	if !implied {
 		parts[0] = "curl -X " + o.Method + strings.TrimPrefix(parts[0], "curl")
 	}
 	if o.Scope != "" {
