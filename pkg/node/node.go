@@ -29,6 +29,7 @@ import (
 	"hermod/pkg/ingest"
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
+	"hermod/pkg/schema"
 	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
 )
@@ -58,6 +59,8 @@ type Timing struct {
 	QueueWait time.Duration
 	// DueEvery is how often the due index is looked through; 0 is each minute.
 	DueEvery time.Duration
+	// ReplayEvery is how often replays are looked for; 0 is each second.
+	ReplayEvery time.Duration
 	// GiveUpPause is how long a message that was given up stays hidden; 0 is
 	// hermod.GiveUpPause.
 	GiveUpPause time.Duration
@@ -132,7 +135,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		pushers: push.New(push.Options{Policy: o.Policy, Now: o.Now}),
 	}
 	n.acceptor = ingest.New(ingest.Options{
-		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log,
+		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,
 	})
 	if err := n.firstStart(ctx); err != nil {
 		return nil, err
@@ -172,7 +175,7 @@ func (n *Node) Routes() []api.Route {
 		Store: n.store, Targets: n.pushers, Cursors: cursors, Now: n.o.Now, Random: randomBytes,
 	}
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
-	replays := &signicat.Replays{}
+	replays := n.replays(cursors)
 	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Now: n.o.Now}
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors,
@@ -236,6 +239,7 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Go(func() {
 		every(ctx, cmp.Or(n.o.Timing.DueEvery, defaultDueEvery), func() { _, _ = waker.Wake(ctx) }) // it logs its errors itself
 	})
+	wg.Go(func() { n.runReplays(ctx) })
 	wg.Go(func() { every(ctx, purgeEvery, func() { n.purge(ctx) }) })
 	wg.Wait()
 	return errors.Join(<-errs, <-errs)
