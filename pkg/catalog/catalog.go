@@ -1,5 +1,6 @@
 // Package catalog holds the published event types: what each means, an example of
-// its data and the JSON Schema of that data. It is data, one file a sender.
+// its data and the JSON Schema of that data. It is data, one file a sender, and the
+// examples in a package of their own.
 package catalog
 
 import (
@@ -11,6 +12,8 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+
+	"hermod/pkg/catalog/samples"
 )
 
 // A Type is one published event type.
@@ -114,7 +117,6 @@ func readSender(fsys fs.FS, name string) ([]Type, error) {
 		Types  []struct {
 			Name        string          `json:"name"`
 			Description string          `json:"description"`
-			Example     json.RawMessage `json:"example"`
 			Schema      json.RawMessage `json:"schema"`
 		} `json:"types"`
 	}
@@ -123,15 +125,13 @@ func readSender(fsys fs.FS, name string) ([]Type, error) {
 	}
 	types := make([]Type, len(file.Types))
 	for i, t := range file.Types {
-		types[i] = Type{
-			Sender: file.Sender, Name: t.Name, Description: t.Description,
-			Example: compact(t.Example), Schema: compact(t.Schema),
-		}
+		types[i] = Type{Sender: file.Sender, Name: t.Name, Description: t.Description, Schema: compact(t.Schema)}
+		types[i].Example, _ = samples.Of(types[i].Event())
 	}
 	return types, nil
 }
 
-// compact drops the files' line breaks: an example becomes event data as it is.
+// compact drops the files' line breaks.
 func compact(raw json.RawMessage) json.RawMessage {
 	var b bytes.Buffer
 	// What Unmarshal accepted is valid JSON, the only thing Compact asks for.

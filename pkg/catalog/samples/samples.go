@@ -1,5 +1,5 @@
-// Package samples holds the examples of the catalog alone, for programs that have no
-// room for the rest of it.
+// Package samples holds an example of the data of every published event type. It is
+// apart from the catalog for programs that have no room for the rest of that.
 package samples
 
 import (
@@ -8,9 +8,7 @@ import (
 	"strings"
 )
 
-// lines are sorted: a type, a tab, its example. They are made of the catalog by
-//
-//	go test ./pkg/catalog/samples -update
+// lines are a type, a tab and its example each, in the order of the types.
 //
 //go:embed samples.txt
 var lines string
