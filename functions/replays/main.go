@@ -1,10 +1,14 @@
-// The replays function starts deliveries again: of one event, of a mocked one, and
-// of what a filter selects.
+// The replays function delivers again: an event, a mocked one, what a filter selects.
 package main
 
 import (
+	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
+	"hermod/pkg/api"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/catalog/samples"
+	"hermod/pkg/hermod"
+	"hermod/pkg/replay"
 )
 
 func main() { wire.Start(build) }
@@ -14,6 +18,20 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	replays := &signicat.Replays{BaseURL: e.BaseURL()}
-	return e.HTTP(store, e.Keys(store, nil), replays.Routes()), nil
+	queue, err := queues.Open(e, "HERMOD_DELIVERY_QUEUE_URL")
+	if err != nil {
+		return nil, err
+	}
+	mocker, err := queues.Acceptor(e, store, nil)
+	if err != nil {
+		return nil, err
+	}
+	keys := e.Keys(store, nil)
+	replays := &signicat.Replays{
+		Store: store, Mocker: mocker, Sample: samples.Of,
+		Starter: &replay.Starter{Deliveries: store, Queue: queue, Now: e.Now},
+		Planner: &replay.Planner{Store: store, IDs: hermod.NewIDs(e.Now, wire.RandomBytes), Now: e.Now},
+		Cursors: api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(), Now: e.Now,
+	}
+	return e.HTTP(store, keys, replays.Routes()), nil
 }
