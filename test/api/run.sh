@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs schemathesis against `hermod serve` on loopback: requests made from docs/openapi.yaml, good ones and bad ones, none of which may
-# be answered by a fault or by anything that the description does not say.
+# Checks docs/openapi.yaml by the rules of OpenAPI 3.1, then runs schemathesis against `hermod serve` on loopback: requests made from
+# it, good ones and bad ones, none of which may be answered by a fault or by anything that the description does not say.
 #
 #   test/api/run.sh                   everything
 #   test/api/run.sh OPTIONS ...       the same with options of `schemathesis run`, such as --include-tag Events
@@ -22,6 +22,9 @@ if [ "$(cat "$venv/hermod-requirements" 2>/dev/null)" != "$wanted" ]; then
   "$venv/bin/pip" install -q -r test/api/requirements.txt -c test/api/constraints.txt >"$run/pip.log" 2>&1 || { cat "$run/pip.log" >&2; exit 1; }
   echo "$wanted" >"$venv/hermod-requirements"
 fi
+
+# ---- the description itself
+"$venv/bin/python" test/api/description.py docs/openapi.yaml
 
 # ---- start
 go build -o "$run/hermod" ./cmd/hermod

@@ -1,47 +1,15 @@
 package openapi_test
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"hermod/test/openapi/contract"
 )
-
-// metaschema is the JSON Schema that the OpenAPI Initiative publishes of OpenAPI
-// 3.1 (Apache-2.0).
-const metaschema = "testdata/openapi-3.1.schema.json"
-
-func TestTheDescriptionIsOpenAPI31(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile(metaschema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(metaschema, meta); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(metaschema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(load(t).Root()); err != nil {
-		t.Errorf("%#v", err)
-	}
-}
 
 // walk calls visit for every object of the description, with its pointer.
 func walk(at string, v any, visit func(at string, o map[string]any)) {
