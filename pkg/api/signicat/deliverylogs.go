@@ -75,7 +75,7 @@ func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 		return fmt.Errorf("listing attempts: %w", err)
 	}
 	answer := logPageAnswer{}
-	if answer.Data, err = d.items(r.Context(), rows); err != nil {
+	if answer.Data, err = d.items(r.Context(), p, rows); err != nil {
 		return err
 	}
 	if len(rows) == q.Limit {
@@ -143,7 +143,10 @@ func (d *DeliveryLogs) next(r *http.Request, scope []string, last hermod.Attempt
 	return nextPage(r, d.BaseURL.Of(r)+Base+"/delivery-logs", "cursor", cursor), nil
 }
 
-func (d *DeliveryLogs) items(ctx context.Context, rows []*hermod.Attempt) ([]logItem, error) {
+// items shows the rows to the principal, those of its subscriptions that are global
+// too. An event of nobody that it acts for is left out where it lacks the scope, and
+// with it what the destination answered, which may repeat the event.
+func (d *DeliveryLogs) items(ctx context.Context, p *hermod.Principal, rows []*hermod.Attempt) ([]logItem, error) {
 	keys := make([]hermod.EventKey, 0, len(rows))
 	seen := map[hermod.EventKey]bool{}
 	for _, a := range rows {
@@ -159,9 +162,21 @@ func (d *DeliveryLogs) items(ctx context.Context, rows []*hermod.Attempt) ([]log
 	}
 	items := make([]logItem, len(rows))
 	for i, a := range rows {
-		items[i] = logItemOf(a, events[hermod.EventKey{Account: a.Account, ID: a.EventID}])
+		e := events[hermod.EventKey{Account: a.Account, ID: a.EventID}]
+		if !mayRead(p, a, e) {
+			hidden := *a
+			hidden.Response, e = "", nil
+			a = &hidden
+		}
+		items[i] = logItemOf(a, e)
 	}
 	return items, nil
+}
+
+// mayRead reports whether the principal may read the attempt's event, which is nil
+// where the log has forgotten it.
+func mayRead(p *hermod.Principal, a *hermod.Attempt, e *hermod.Event) bool {
+	return p.Has(hermod.ScopeGlobal) || p.Owns(a.Account) || (e != nil && p.Owns(e.OrganizationID))
 }
 
 func (d *DeliveryLogs) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -180,7 +195,7 @@ func (d *DeliveryLogs) read(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 	if err != nil {
 		return fmt.Errorf("reading an attempt: %w", err)
 	}
-	items, err := d.items(r.Context(), []*hermod.Attempt{a})
+	items, err := d.items(r.Context(), p, []*hermod.Attempt{a})
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,7 @@ func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 // are removed.
 func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
 	f := &fields{subscriptionInput: in}
+	before := *s
 	f.required("type", "typeConfiguration")
 	f.name(s)
 	var kind string
@@ -119,6 +120,7 @@ func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed b
 	}
 	f.common(s, w)
 	revealed = f.authentication(s, w.random)
+	f.guard(&before, s, w.principal)
 	return revealed, f.err()
 }
 
@@ -235,7 +237,7 @@ func (f *fields) expires(s *hermod.Subscription) {
 }
 
 // internal reads whether events of internal types are let through. Switching that
-// on takes a scope; leaving it on, or switching it off, does not.
+// on takes a scope, and guard says what does once it is on.
 func (f *fields) internal(s *hermod.Subscription, p *hermod.Principal) {
 	before := s.IncludeInternal
 	if f.read("includeInternalEvents", &s.IncludeInternal, "true, false or null") && s.IncludeInternal && !before {
@@ -254,8 +256,11 @@ func (f *fields) global(s *hermod.Subscription, p *hermod.Principal) {
 		f.fail("isGlobalSubscription", "may not be changed")
 		return
 	}
+	if f.needs(p, hermod.ScopeGlobal); s.Owner != p.Account {
+		f.fail("isGlobalSubscription", "must be the account's, not an organization's")
+		return
+	}
 	s.Global = on
-	f.needs(p, hermod.ScopeGlobal)
 }
 
 // needs forbids it all to a principal without the scope.

@@ -34,7 +34,8 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // The owners and the clients of these tests, besides those of a first start: anyone
 // may publish for all, reader holds neither of the scopes that routes ask for, and
-// privileged may see what others may not.
+// privileged may see what others may not, those of its own account (ordinary) too.
+// colleague is so privileged and shares local's organization.
 var (
 	local        = provision.Local()[0].Account
 	organization = provision.Local()[0].Organization
@@ -45,6 +46,10 @@ func clients() []provision.Client {
 	return append(provision.Local(),
 		provision.Client{ID: "anyone", Secret: "s", Account: "a-spge-Anyone", Scopes: []string{hermod.ScopePublish, hermod.ScopePublishAny}},
 		provision.Client{ID: "privileged", Secret: "s", Account: "a-spge-Privileged", Scopes: []string{
+			hermod.ScopeManage, hermod.ScopePublish, hermod.ScopeInternal, hermod.ScopeGlobal,
+		}},
+		provision.Client{ID: "ordinary", Secret: "s", Account: "a-spge-Privileged", Scopes: []string{hermod.ScopeManage, hermod.ScopePublish}},
+		provision.Client{ID: "colleague", Secret: "s", Account: "a-spge-Colleague", Organization: organization, Scopes: []string{
 			hermod.ScopeManage, hermod.ScopePublish, hermod.ScopeInternal, hermod.ScopeGlobal,
 		}},
 		provision.Client{ID: "reader", Secret: "s", Account: local, Organization: organization, Scopes: []string{hermod.ScopeInternal}})
