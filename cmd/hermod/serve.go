@@ -12,6 +12,7 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/node"
 	"hermod/pkg/provision"
@@ -33,6 +34,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	data := f.String("data", c.env("HERMOD_DATA", ".hermod"), "directory of the database and the key file (HERMOD_DATA)")
 	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
+	rate := f.Int("rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
 	profile := f.String("cpuprofile", "", "file to write a CPU profile of the whole run to")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -68,7 +70,9 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	if err != nil {
 		return fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
 	}
-	n, err := node.Open(ctx, node.Options{Data: *data, Policy: policy, Outside: outside, Now: time.Now, Log: log})
+	n, err := node.Open(ctx, node.Options{
+		Data: *data, Policy: policy, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 	trace   func() string
+	limiter *Limiter
 	mux     *http.ServeMux
 }
 
@@ -45,12 +46,14 @@ type Options struct {
 	Now     func() time.Time
 	// Trace makes the id of a request that brings none: 32 hex digits.
 	Trace func() string
+	// Limiter bounds the requests of each credential; nil for no bound.
+	Limiter *Limiter
 }
 
 // NewServer makes a Server. It panics on a row that says of nobody who may call,
 // and on two rows for one method and path: such a table must not start.
 func NewServer(o Options) *Server {
-	s := &Server{dialect: o.Dialect, log: o.Log, now: o.Now, trace: o.Trace, mux: http.NewServeMux()}
+	s := &Server{dialect: o.Dialect, log: o.Log, now: o.Now, trace: o.Trace, limiter: o.Limiter, mux: http.NewServeMux()}
 	methods := map[string]map[string]Access{}
 	for _, r := range o.Routes {
 		if !r.Access.valid() {
@@ -104,6 +107,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line 
 		return err
 	}
 	line.principal = principal
+	if s.limiter != nil {
+		if err := s.limiter.Take(principal.CredentialID); err != nil {
+			return err
+		}
+	}
 	if !principal.Has(row.scope) {
 		return hermod.Errorf(hermod.CodeForbidden, "this needs the scope %s", row.scope)
 	}

@@ -34,7 +34,7 @@ func (plain) Authenticate(r *http.Request) (*hermod.Principal, error) {
 func (plain) WriteError(w http.ResponseWriter, _ *http.Request, err error) {
 	status := map[hermod.Code]int{
 		hermod.CodeInvalid: 400, hermod.CodeUnauthorized: 401, hermod.CodeForbidden: 403, hermod.CodeNotFound: 404,
-		hermod.CodeTooLarge: 413, hermod.CodeInternal: 500, hermod.CodeUnavailable: 503,
+		hermod.CodeTooLarge: 413, hermod.CodeTooManyRequests: 429, hermod.CodeInternal: 500, hermod.CodeUnavailable: 503,
 	}[hermod.CodeOf(err)]
 	if e, ok := errors.AsType[*api.RequestError](err); ok {
 		status = e.Status

@@ -34,7 +34,7 @@ const readyPrefix = "hermod ready "
 func startServer(ctx context.Context, o *Options, data, profile string) (*server, error) {
 	ctx, end := context.WithCancel(ctx)
 	args := slices.Concat(o.Server[1:],
-		[]string{"-addr", "127.0.0.1:0", "-data", data, "-log", "warn", "-targets", "local"})
+		[]string{"-addr", "127.0.0.1:0", "-data", data, "-log", "warn", "-targets", "local", "-rate-limit", "0"})
 	if profile != "" {
 		args = append(args, "-cpuprofile", profile)
 	}

@@ -47,8 +47,11 @@ type Options struct {
 	Pusher deliver.Pusher
 	// Outside is an issuer whose tokens are believed too; nil for none.
 	Outside *auth.Outside
-	Log     *slog.Logger
-	Now     func() time.Time
+	// RateLimit is how many requests a second a credential may make; 0 for as many
+	// as it likes.
+	RateLimit int
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // Timing is how long a node waits.
@@ -140,9 +143,13 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 	if err := n.firstStart(ctx); err != nil {
 		return nil, err
 	}
+	var limiter *api.Limiter
+	if o.RateLimit > 0 {
+		limiter = api.NewLimiter(o.RateLimit, o.Now)
+	}
 	n.server = api.NewServer(api.Options{
 		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: n.keys, Credentials: db, Outside: o.Outside, Now: o.Now}},
-		Routes:  n.Routes(), Log: o.Log, Now: o.Now, Trace: randomID,
+		Routes:  n.Routes(), Log: o.Log, Now: o.Now, Trace: randomID, Limiter: limiter,
 	})
 	return n, nil
 }

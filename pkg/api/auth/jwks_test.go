@@ -63,6 +63,21 @@ func TestOutsideKeysAreReadWhenTheyMustBe(t *testing.T) {
 	}
 }
 
+func TestTokensOfAnUnreachableIssuerDoNotDecideHowOftenItIsAsked(t *testing.T) {
+	t.Parallel()
+	s := newService()
+	p := newIDP(t, jwk("rsa", "RS256"))
+	s.trust(t, p)
+	p.set(func() { p.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) } })
+	for i, reads := range []int{1, 1, 1, 2} {
+		_, err := s.authenticate(t, "Bearer "+s.outside(t, "RS256", "rsa", nil))
+		if hermod.CodeOf(err) != hermod.CodeUnavailable || p.count() != reads {
+			t.Errorf("token %d: %v after %d reads, want %d", i, hermod.Detail(err), p.count(), reads)
+		}
+		s.advance(4 * time.Second)
+	}
+}
+
 func TestAKeySetThatCannotBeUsedIsAFault(t *testing.T) {
 	t.Parallel()
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)

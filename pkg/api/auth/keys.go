@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -234,7 +233,7 @@ func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("there is no signing key yet; reading the key set makes the first one")
+		return nil, hermod.Errorf(hermod.CodeUnavailable, "this service has no signing key yet; get a token or read its key set once, and try again")
 	}
 	derived := make([][]byte, len(keys))
 	for i := range keys {

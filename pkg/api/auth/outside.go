@@ -168,7 +168,7 @@ func isOwnerID(id string) bool {
 // cannot be read.
 func (o *Outside) public(ctx context.Context, id, algorithm string) (any, error) {
 	wanted := func(k verificationKey) bool { return k.id == id && k.verifies(algorithm) }
-	keys, err := o.ring.get(ctx, source[verificationKey]{read: o.jwks.fetch, now: o.now, keep: outsideKept, wanted: wanted})
+	keys, err := o.ring.get(ctx, source[verificationKey]{read: o.jwks.fetch, now: o.now, keep: outsideKept, rest: keysRetry, wanted: wanted})
 	if err != nil {
 		return nil, &hermod.Error{Code: hermod.CodeUnavailable, Message: "the keys of the token's issuer cannot be read; try again", Err: err}
 	}

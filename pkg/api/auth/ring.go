@@ -46,6 +46,9 @@ type source[K any] struct {
 	wanted func(K) bool
 	// keep is how old the keys may become while they cannot be read.
 	keep time.Duration
+	// rest is the least time between two reads that fail where nothing is at hand:
+	// whoever sends tokens must not decide how often somebody else is asked.
+	rest time.Duration
 }
 
 func (s source[K]) among(keys []K) bool {
@@ -92,7 +95,8 @@ func (r *ring[K]) get(ctx context.Context, s source[K]) ([]K, error) {
 func (r *ring[K]) atHand(s source[K]) (keys []K, settled bool, err error) {
 	now := s.now()
 	if len(r.keys) == 0 || r.readAt.IsZero() {
-		return nil, false, nil
+		resting := r.fault != nil && now.Sub(r.failedAt) < s.rest
+		return nil, resting, r.fault
 	}
 	if age := now.Sub(r.readAt); age >= keysFresh {
 		// While the source is away the old keys do, and it is not asked by everyone.
