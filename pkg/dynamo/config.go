@@ -59,32 +59,27 @@ func (s *Store) Owners(ctx context.Context, ids []string) (map[string]hermod.Own
 	return owners, nil
 }
 
-// RegisterTypes makes the types known as types of the account's events.
-func (s *Store) RegisterTypes(ctx context.Context, account string, eventTypes []string) error {
+// RegisterTypes makes the types known as types of the owner's events.
+func (s *Store) RegisterTypes(ctx context.Context, owner string, eventTypes []string) error {
 	eventTypes = slices.Compact(slices.Sorted(slices.Values(eventTypes)))
 	rows := make([]item, len(eventTypes))
 	for i, t := range eventTypes {
-		rows[i] = typeKey(account, t).item()
+		rows[i] = typeKey(owner, t).item()
 	}
 	return wrap("registering types", s.putAll(ctx, s.tables.Config, rows))
 }
 
-// Types are the types known of the account's events, sorted.
-func (s *Store) Types(ctx context.Context, account string) ([]string, error) {
-	found, err := s.types(ctx, account, "")
+// Types are the types known of the owner's events, sorted.
+func (s *Store) Types(ctx context.Context, owner string) ([]string, error) {
+	found, err := collectConfig(ctx, s, owner, typePrefix, func(it item) (string, error) {
+		return strings.TrimPrefix(it.str("SK"), typePrefix), nil
+	})
 	return found, wrap("reading types", err)
 }
 
-// types reads the account's types that start with a prefix.
-func (s *Store) types(ctx context.Context, account, prefix string) ([]string, error) {
-	return collectConfig(ctx, s, account, typePrefix+prefix, func(it item) (string, error) {
-		return strings.TrimPrefix(it.str("SK"), typePrefix), nil
-	})
-}
-
-// collectConfig reads the rows of a partition of Config whose sort key starts with
-// a prefix, in its order.
-func collectConfig[T any](ctx context.Context, s *Store, pk, prefix string, decode func(it item) (T, error)) ([]T, error) {
+// configQuery asks for the rows of a partition of Config whose sort key starts with
+// a prefix, in its order, consistently.
+func (s *Store) configQuery(pk, prefix string) *dynamodb.QueryInput {
 	in := &dynamodb.QueryInput{
 		TableName:              aws.String(s.tables.Config),
 		KeyConditionExpression: aws.String("PK = :pk"),
@@ -97,8 +92,13 @@ func collectConfig[T any](ctx context.Context, s *Store, pk, prefix string, deco
 		in.KeyConditionExpression = aws.String("PK = :pk AND begins_with(SK, :prefix)")
 		in.ExpressionAttributeValues[":prefix"] = &types.AttributeValueMemberS{Value: prefix}
 	}
+	return in
+}
+
+// collectConfig reads all that configQuery asks for.
+func collectConfig[T any](ctx context.Context, s *Store, pk, prefix string, decode func(it item) (T, error)) ([]T, error) {
 	var rows []T
-	for pages := dynamodb.NewQueryPaginator(s.db, in); pages.HasMorePages(); {
+	for pages := dynamodb.NewQueryPaginator(s.db, s.configQuery(pk, prefix)); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err

@@ -129,14 +129,15 @@ func TestRowsEnterNoIndexTheyNeedNot(t *testing.T) {
 		want []string
 	}{
 		"event":                      {of(func(*hermod.Event) {}), []string{"typePK"}},
-		"event of an organization":   {of(func(e *hermod.Event) { e.OrganizationID = "o" }), []string{"typePK", "orgPK"}},
+		"event of an organization":   {of(func(e *hermod.Event) { e.OrganizationID = "o" }), []string{"typePK", "orgPK", "orgTypePK"}},
+		"event of its account alone": {of(func(e *hermod.Event) { e.OrganizationID = e.AccountID }), []string{"typePK"}},
 		"first-try success":          {tried(func(*hermod.Attempt) {}), nil},
 		"waiting on a message":       {tried(func(a *hermod.Attempt) { a.State, a.Carrier = hermod.Waiting, "m" }), []string{"failuresPK"}},
 		"waiting in the due index":   {tried(func(a *hermod.Attempt) { a.State, a.Carrier = hermod.Waiting, hermod.CarrierDue }), []string{"failuresPK", "duePK"}},
 		"dead":                       {tried(func(a *hermod.Attempt) { a.State = hermod.Dead }), []string{"failuresPK", "deadPK"}},
 		"dropped, not a dead letter": {tried(func(a *hermod.Attempt) { a.State = hermod.Dropped }), []string{"failuresPK"}},
 	} {
-		for _, index := range []string{"typePK", "orgPK", "failuresPK", "duePK", "deadPK"} {
+		for _, index := range []string{"typePK", "orgPK", "orgTypePK", "failuresPK", "duePK", "deadPK"} {
 			_, in := c.item[index]
 			wanted := strings.Contains(" "+strings.Join(c.want, " ")+" ", " "+index+" ")
 			if in != wanted {

@@ -4,14 +4,21 @@ import (
 	"context"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"hermod/pkg/hermod"
 )
 
-// The indexes of Events. Both hold keys alone; bodies are read from the table.
+// The indexes of Events. All hold keys alone; bodies are read from the table.
 const (
-	byType         = "by-type"
-	byOrganization = "by-organization"
+	byType             = "by-type"
+	byOrganization     = "by-organization"
+	byOrganizationType = "by-organization-type"
 )
+
+// maxNames is how many names of a sender are merged. The request for each of them is
+// made again for every page, so past it the whole log is read and filtered instead.
+const maxNames = 100
 
 // An eventRef is an event found by a stream: with its body where the stream reads
 // the table, nil where it reads an index.
@@ -28,19 +35,21 @@ type eventRef struct {
 // account's events and those that name the organization are read and merged. The
 // one that is not there costs half a read unit.
 func (s *Store) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error) {
-	spans, err := s.accountSpans(ctx, q)
+	spans, filtered, err := s.eventSpans(ctx, q)
 	if err != nil {
 		return nil, wrap("reading events", err)
 	}
-	spans = append(spans, s.organizationSpans(q.Owner, q.Ascending)...)
+	page, step := pageOf(q.Limit, len(spans)), 0
+	if filtered { // few rows may survive, so a request reads many
+		page, step = maxPage, maxBatchGet
+	}
 	m := &merge[eventRef]{db: s.db, compare: compareEvents(q.Ascending)}
 	lo, hi := eventBounds(q)
 	for _, sp := range spans {
-		sp.lo, sp.hi = sp.lo+lo, sp.hi+hi
-		sp.page = pageOf(q.Limit, len(spans))
+		sp.lo, sp.hi, sp.page = sp.lo+lo, sp.hi+hi, page
 		m.streams = append(m.streams, &stream[eventRef]{span: sp, decode: s.decodeEventRef})
 	}
-	events, err := collect(ctx, m, q.Limit, s.loadEvents(selects(q.Pattern)))
+	events, err := collect(ctx, m, q.Limit, step, s.loadEvents(selects(q.Pattern)))
 	return events, wrap("reading events", err)
 }
 
@@ -67,34 +76,64 @@ func eventBounds(q hermod.EventQuery) (lo, hi string) {
 	return lo, hi
 }
 
-// accountSpans are the spans that hold the account's events of the pattern, each
-// in the order of ids. Their bounds are what comes before the id in the sort key.
-func (s *Store) accountSpans(ctx context.Context, q hermod.EventQuery) ([]span, error) {
+// eventSpans are the spans that hold the owner's events of the pattern, each in the
+// order of ids. Their bounds are what comes before the id in the sort key. filtered
+// says that they hold events of other types too.
+func (s *Store) eventSpans(ctx context.Context, q hermod.EventQuery) (spans []span, filtered bool, err error) {
 	sender, name, typed := strings.Cut(string(q.Pattern), ":")
-	if !typed {
-		return s.tableSpans(q.Owner, q.Ascending), nil
-	}
 	names := []string{name}
-	if name == "*" {
-		known, err := s.types(ctx, q.Owner, sender+":")
-		if err != nil {
-			return nil, err
-		}
-		names = known
-		for i := range names {
-			names[i] = strings.TrimPrefix(names[i], sender+":")
+	if typed && name == "*" {
+		if names, err = s.namesOf(ctx, q.Owner, sender); err != nil {
+			return nil, false, err
 		}
 	}
-	var spans []span
+	if !typed || len(names) > maxNames {
+		spans = append(s.tableSpans(q.Owner, q.Ascending), s.organizationSpans(q.Owner, q.Ascending)...)
+		return spans, typed, nil
+	}
+	for _, ix := range []span{{index: byType, pkName: "typePK"}, {index: byOrganizationType, pkName: "orgTypePK"}} {
+		ix.table, ix.skName, ix.ascending = s.tables.Events, "typeSK", q.Ascending
+		if len(names) > 1 { // one request tells whether each name needs one
+			inIndex, err := s.hasAny(ctx, typeSpans(ix, q.Owner, sender, ""))
+			if err != nil {
+				return nil, false, err
+			}
+			if !inIndex {
+				continue
+			}
+		}
+		spans = append(spans, typeSpans(ix, q.Owner, sender, names...)...)
+	}
+	return spans, false, nil
+}
+
+// namesOf are the names known of the sender's events, sorted: all of them up to
+// maxNames, else more than that.
+func (s *Store) namesOf(ctx context.Context, owner, sender string) ([]string, error) {
+	prefix := typePrefix + sender + ":"
+	in := s.configQuery(owner, prefix)
+	in.Limit = aws.Int32(maxNames + 1)
+	out, err := s.db.Query(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(out.Items))
+	for i, it := range out.Items {
+		names[i] = strings.TrimPrefix(item(it).str("SK"), prefix)
+	}
+	return names, nil
+}
+
+// typeSpans hold the keys of the owner's events of a sender's names in an index of
+// types.
+func typeSpans(index span, owner, sender string, names ...string) (spans []span) {
 	for _, name := range names {
 		for n := range shards {
-			spans = append(spans, span{
-				table: s.tables.Events, index: byType, pkName: "typePK", skName: "typeSK",
-				pk: typePK(q.Owner, sender, n), lo: name + "#", hi: name + "#", ascending: q.Ascending,
-			})
+			index.pk, index.lo, index.hi = typePK(owner, sender, n), name+"#", name+"#"
+			spans = append(spans, index)
 		}
 	}
-	return spans, nil
+	return spans
 }
 
 // tableSpans hold all of the account's events, whole.

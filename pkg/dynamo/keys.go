@@ -32,9 +32,9 @@ const (
 	typePrefix = "type#"
 )
 
-func ownerKey(id string) key                { return key{id, "owner"} }
-func subKey(r hermod.Ref) key               { return key{r.Owner, subPrefix + r.ID} }
-func typeKey(account, eventType string) key { return key{account, typePrefix + eventType} }
+func ownerKey(id string) key              { return key{id, "owner"} }
+func subKey(r hermod.Ref) key             { return key{r.Owner, subPrefix + r.ID} }
+func typeKey(owner, eventType string) key { return key{owner, typePrefix + eventType} }
 
 // claimKey hashes the producer's key, which may be long and holds any character.
 func claimKey(owner, producerKey string) key {
@@ -60,9 +60,10 @@ func eventKeyOf(k key) (hermod.EventKey, error) {
 	return hermod.EventKey{Account: unsharded(k.pk), ID: id}, nil
 }
 
-// typePK is the partition of a sender's events in the index by-type.
-func typePK(account, sender string, shard int) string {
-	return sharded(account+"#"+sender, shard)
+// typePK is the partition of a sender's events in the indexes by-type, of an account,
+// and by-organization-type.
+func typePK(owner, sender string, shard int) string {
+	return sharded(owner+"#"+sender, shard)
 }
 
 // maxRun keeps runs at six digits, so that the sort keys of attempts sort as

@@ -41,7 +41,7 @@ func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Atte
 			m.streams = append(m.streams, &stream[attemptRef]{span: sp, decode: s.decodeAttemptRef(q)})
 		}
 	}
-	attempts, err := collect(ctx, m, q.Limit, s.loadAttempts(q))
+	attempts, err := collect(ctx, m, q.Limit, 0, s.loadAttempts(q))
 	if errors.Is(err, errForeign) {
 		return nil, nil
 	}

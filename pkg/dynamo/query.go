@@ -149,11 +149,12 @@ func (m *merge[T]) next(ctx context.Context, n int) ([]T, error) {
 }
 
 // collect reads rows until limit of them survive: load gets a piece of the merge
-// and answers, in order, what became of it.
-func collect[T, R any](ctx context.Context, m *merge[T], limit int, load func(ctx context.Context, rows []T) ([]R, error)) ([]R, error) {
+// and answers, in order, what became of it. A piece has step rows at least, so that
+// load is not called row by row where few survive.
+func collect[T, R any](ctx context.Context, m *merge[T], limit, step int, load func(ctx context.Context, rows []T) ([]R, error)) ([]R, error) {
 	var out []R
 	for len(out) < limit {
-		wanted := limit - len(out)
+		wanted := max(limit-len(out), step)
 		rows, err := m.next(ctx, wanted)
 		if err != nil {
 			return nil, err
@@ -167,7 +168,7 @@ func collect[T, R any](ctx context.Context, m *merge[T], limit int, load func(ct
 			break
 		}
 	}
-	return out, nil
+	return out[:min(len(out), limit)], nil
 }
 
 // pageOf is how many rows to read at a time from each of n partitions that fill a

@@ -72,7 +72,8 @@ func createTables(t *testing.T, cfg aws.Config) dynamo.Tables {
 	createTable(t, db, tables.Config)
 	createTable(t, db, tables.Events,
 		index{"by-type", "typePK", "typeSK", types.ProjectionTypeKeysOnly},
-		index{"by-organization", "orgPK", "SK", types.ProjectionTypeKeysOnly})
+		index{"by-organization", "orgPK", "SK", types.ProjectionTypeKeysOnly},
+		index{"by-organization-type", "orgTypePK", "typeSK", types.ProjectionTypeKeysOnly})
 	createTable(t, db, tables.Deliveries,
 		index{"failures", "failuresPK", "SK", types.ProjectionTypeKeysOnly},
 		index{"due", "duePK", "dueSK", types.ProjectionTypeAll},

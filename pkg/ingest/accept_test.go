@@ -113,6 +113,26 @@ func TestSubscriptionsAreReadAgainOnlyAfterAChange(t *testing.T) {
 	}
 }
 
+// A search by sender goes by the names that are registered, an organization's too.
+func TestATypeIsRegisteredOnceForEachOwnerOfItsEvents(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	r := newRig(t, func(*testing.T, *clock, *hermod.IDs) engine { return m })
+	for range 3 {
+		shared, own := submission(account, "", "1"), submission(account, "", "2")
+		shared.Event.OrganizationID, own.Event.OrganizationID = organization, account
+		r.accept(t, shared, own, submission(account, "", "3"))
+	}
+	for _, owner := range []string{account, organization} {
+		if got := m.types[owner]; !slices.Equal(got, []string{"sign:done"}) {
+			t.Errorf("registered %v for %s", got, owner)
+		}
+	}
+	if n := m.count("RegisterTypes"); n != 2 {
+		t.Errorf("%d registrations, want one for each owner", n)
+	}
+}
+
 func TestUnknownOwnersRefuseTheWholeBatchAndEachIsNamed(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, r *rig) {

@@ -83,7 +83,9 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 		b.matches = append(b.matches, b.submissions[i].recipients(&owned, now))
 		b.retention = append(b.retention, cmp.Or(owned.rows[e.AccountID].Retention, hermod.DefaultRetention))
 		if b.unfit[i] == nil {
-			types[e.AccountID] = append(types[e.AccountID], e.Type())
+			for _, owner := range e.Owners() {
+				types[owner] = append(types[owner], e.Type())
+			}
 		}
 	}
 	return m.register(ctx, &owned, types)

@@ -19,8 +19,9 @@ type Config interface {
 	// Definitions reads all that an account has registered, consistently, sorted by
 	// type.
 	Definitions(ctx context.Context, account string) ([]hermod.Definition, error)
-	// RegisterTypes makes the types known as types of the account's events.
-	RegisterTypes(ctx context.Context, account string, types []string) error
+	// RegisterTypes makes the types known as types of the events of an owner: an
+	// account, or an organization that events name.
+	RegisterTypes(ctx context.Context, owner string, types []string) error
 }
 
 // A Store keeps events and the claims on idempotency keys.

@@ -35,7 +35,7 @@ type index struct {
 	any     []*hermod.Subscription
 	// rules are what the account has registered, by type; most have nothing.
 	rules map[string]*rule
-	// types are those known to be registered for the account. They are shared by
+	// types are those known to be registered for the owner. They are shared by
 	// the owner's later indexes and guarded by the matcher's mutex.
 	types map[string]bool
 }
@@ -154,21 +154,21 @@ func (o *owned) match(e *hermod.Event, now time.Time) []hermod.Ref {
 	return slices.Compact(refs)
 }
 
-// maxTypes bounds the types of an account that are remembered as registered; past
+// maxTypes bounds the types of an owner that are remembered as registered; past
 // it they are registered again.
 const maxTypes = 10_000
 
-// register makes the types, by account, known as types of the account's events on
+// register makes the types, by owner, known as types of the owner's events on
 // first use, so that a search by sender can merge over the names it has.
 func (m *matcher) register(ctx context.Context, o *owned, types map[string][]string) error {
-	for account, used := range types {
-		known := o.indexes[account]
+	for owner, used := range types {
+		known := o.indexes[owner]
 		missing := m.unregistered(known, used)
 		if len(missing) == 0 {
 			continue
 		}
-		if err := m.config.RegisterTypes(ctx, account, missing); err != nil {
-			return fmt.Errorf("registering types for %s: %w", account, err)
+		if err := m.config.RegisterTypes(ctx, owner, missing); err != nil {
+			return fmt.Errorf("registering types for %s: %w", owner, err)
 		}
 		m.mu.Lock()
 		if len(known.types) > maxTypes {

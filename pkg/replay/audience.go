@@ -46,12 +46,11 @@ func loadFor(ctx context.Context, d Deliveries, r *hermod.Replay, now time.Time)
 	return all[i : i+1], whyNot(all[i], now), nil
 }
 
-// of are the subscriptions that the event matches; of a mock, those that it was made
-// for.
+// of are the subscriptions that the event matches.
 func (a audience) of(e *hermod.Event, now time.Time) []hermod.Ref {
 	var refs []hermod.Ref
 	for _, s := range a {
-		if s.Matches(e, now) && (!e.Mock || slices.Contains(e.Matches, s.Ref())) {
+		if s.Matches(e, now) {
 			refs = append(refs, s.Ref())
 		}
 	}

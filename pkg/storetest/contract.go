@@ -43,8 +43,8 @@ type Store interface {
 	// same transaction. CodeNotFound.
 	DeleteDefinition(ctx context.Context, account, event string) error
 
-	// Types are the types known of the account's events, sorted.
-	Types(ctx context.Context, account string) ([]string, error)
+	// Types are the types known of the owner's events, sorted.
+	Types(ctx context.Context, owner string) ([]string, error)
 
 	// Credential finds a credential by its id. CodeNotFound.
 	Credential(ctx context.Context, id string) (*hermod.Credential, error)

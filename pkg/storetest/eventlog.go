@@ -18,6 +18,7 @@ func (f *fixture) logged(t *testing.T, account string, n int) (events []*hermod.
 	t.Helper()
 	organization = f.name("o")
 	must(t, f.store.RegisterTypes(t.Context(), account, loggedTypes))
+	must(t, f.store.RegisterTypes(t.Context(), organization, loggedTypes))
 	for i := range n {
 		events = append(events, f.loggedEvent(account, organization, i))
 	}
@@ -72,7 +73,8 @@ func testEventLog(t *testing.T, f *fixture) {
 		account := f.name("a")
 		events, organization := f.logged(t, account, 30)
 		for _, q := range []hermod.EventQuery{
-			{Owner: account}, {Owner: account, Pattern: "ant:*"}, {Owner: account, Pattern: "ant:one"}, {Owner: organization},
+			{Owner: account}, {Owner: account, Pattern: "ant:*"}, {Owner: account, Pattern: "ant:one"},
+			{Owner: organization}, {Owner: organization, Pattern: "ant:*"}, {Owner: organization, Pattern: "ant:one"},
 		} {
 			q.Above, q.Below = events[3].ID, events[27].ID
 			want := selectIDs(events[4:27], func(e *hermod.Event) bool {
@@ -87,6 +89,7 @@ func testEventLog(t *testing.T, f *fixture) {
 			f.wantLog(t, q, want)
 		}
 	})
+	f.run(t, "a sender may have any number of names", f.manyNames)
 	f.run(t, "other owners see nothing", func(t *testing.T) {
 		f.logged(t, f.name("a"), 6)
 		for _, owner := range []string{f.name("a"), f.name("o")} {
@@ -98,6 +101,30 @@ func testEventLog(t *testing.T, f *fixture) {
 			f.run(t, fmt.Sprintf("a walk sees every row once while rows are added/%s/%t", pattern, ascending),
 				func(t *testing.T) { f.walkEvents(t, pattern, ascending) })
 		}
+	}
+}
+
+func (f *fixture) manyNames(t *testing.T) {
+	const names = 150
+	account, organization := f.name("a"), f.name("o")
+	var types []string
+	var events []*hermod.Event
+	for i := range names {
+		e := f.event(account)
+		e.Sender, e.Name, e.OrganizationID = "many", fmt.Sprintf("n%d", i), organization
+		types = append(types, e.Type())
+		other := f.event(account)
+		other.Sender, other.OrganizationID = "other", organization
+		events = append(events, e, other)
+	}
+	must(t, f.store.PutEvents(t.Context(), events))
+	want := selectIDs(events, func(e *hermod.Event) bool { return e.Sender == "many" })
+	for _, owner := range []string{account, organization} {
+		must(t, f.store.RegisterTypes(t.Context(), owner, types))
+		q := hermod.EventQuery{Owner: owner, Pattern: "many:*", Ascending: true, Limit: 2 * names}
+		f.wantLog(t, q, want)
+		q.Limit, q.Above = 7, want[20]
+		f.wantLog(t, q, want[21:28])
 	}
 }
 

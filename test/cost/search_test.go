@@ -3,6 +3,7 @@
 package cost_test
 
 import (
+	"cmp"
 	"crypto/rand"
 	"os"
 	"strings"
@@ -18,8 +19,9 @@ import (
 // pageOfEvents is the largest page that the API has.
 const pageOfEvents = 100
 
-// A page of an exact type is a query of the index of types, one that finds the owner
-// to be no organization, and a batch that reads the events.
+// A page of an exact type is a query of the index of types, one of the same index of
+// organizations (an owner is either an account or an organization), and a batch that
+// reads the events.
 func TestAPageOfATypeTakesThreeRequests(t *testing.T) {
 	t.Parallel()
 	cfg, err := awscfg.Load(os.Getenv, awscfg.DynamoDB)
@@ -31,12 +33,17 @@ func TestAPageOfATypeTakesThreeRequests(t *testing.T) {
 	account, sender := "a-ppge-"+rand.Text()[:20], "cost-"+strings.ToLower(rand.Text())
 	organization := "o-p-" + rand.Text()[:20]
 	ids := hermod.NewIDs(time.Now, random)
+	const rare = 5       // events of a type that is one in a hundred
 	var newest hermod.ID // of the type
-	for range 5 {
+	for range rare {
 		var events []*hermod.Event
 		for i := range pageOfEvents {
+			name := []string{"wanted", "other"}[i%2]
+			if i == pageOfEvents/2+1 {
+				name = "rare"
+			}
 			e := &hermod.Event{
-				ID: ids.Next(), Timestamp: time.Now(), Sender: sender, Name: []string{"wanted", "other"}[i%2], Data: []byte("1"),
+				ID: ids.Next(), Timestamp: time.Now(), Sender: sender, Name: name, Data: []byte("1"),
 				AccountID: account, OrganizationID: organization, RetainUntil: time.Now().Add(time.Hour),
 			}
 			if events = append(events, e); i%2 == 0 {
@@ -53,8 +60,14 @@ func TestAPageOfATypeTakesThreeRequests(t *testing.T) {
 		"small page":           {Limit: 2},
 		"bounded page":         {Above: hermod.FirstIDAt(time.Now().Add(-time.Hour)), Below: hermod.FirstIDAt(time.Now().Add(time.Hour))},
 		"a type of none":       {Pattern: hermod.Pattern(sender + ":none")},
+
+		"first page of an organization":           {Owner: organization},
+		"page behind a cursor of an organization": {Owner: organization, Below: newest},
+		"ascending page of an organization":       {Owner: organization, Ascending: true},
+		"rare type of an organization":            {Owner: organization, Pattern: hermod.Pattern(sender + ":rare"), Limit: rare},
+		"a type of none of an organization":       {Owner: organization, Pattern: hermod.Pattern(sender + ":none")},
 	} {
-		q.Owner = account
+		q.Owner = cmp.Or(q.Owner, account)
 		if q.Pattern == "" {
 			q.Pattern = hermod.Pattern(sender + ":wanted")
 		}

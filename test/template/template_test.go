@@ -320,11 +320,12 @@ func TestTables(t *testing.T) {
 	}
 	wants(t, "tables", slices.Sorted(maps.Keys(tables)), "[ConfigTable DeliveriesTable EventsTable]")
 	want := map[string]string{
-		"EventsTable/by-type":         "typePK typeSK KEYS_ONLY",
-		"EventsTable/by-organization": "orgPK SK KEYS_ONLY",
-		"DeliveriesTable/failures":    "failuresPK SK KEYS_ONLY",
-		"DeliveriesTable/due":         "duePK dueSK ALL",
-		"DeliveriesTable/dead":        "deadPK deadSK KEYS_ONLY",
+		"EventsTable/by-type":              "typePK typeSK KEYS_ONLY",
+		"EventsTable/by-organization":      "orgPK SK KEYS_ONLY",
+		"EventsTable/by-organization-type": "orgTypePK typeSK KEYS_ONLY",
+		"DeliveriesTable/failures":         "failuresPK SK KEYS_ONLY",
+		"DeliveriesTable/due":              "duePK dueSK ALL",
+		"DeliveriesTable/dead":             "deadPK deadSK KEYS_ONLY",
 	}
 	if !maps.Equal(indexes, want) {
 		t.Errorf("indexes are %v, want %v", indexes, want)
