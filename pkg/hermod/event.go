@@ -45,6 +45,10 @@ type Event struct {
 	// Internal says that the type was defined as internal when the event was
 	// accepted: only subscriptions that include internal events receive it.
 	Internal bool
+	// Mock says that the event was made up to try one subscription, the one in
+	// Matches. It goes to no other, not even when it is replayed: whoever may mock
+	// need not be whom receivers trust to publish.
+	Mock bool
 	// Matches are the subscriptions the event matched when it was accepted.
 	Matches []Ref
 	// RetainUntil is when the log forgets the event.

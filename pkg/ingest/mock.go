@@ -14,14 +14,15 @@ const (
 )
 
 // Mock accepts an event of now that goes to one subscription alone, whatever its
-// filters and also while it is not active. The tag MockTag comes before the event's
-// own. The event is kept and its type registered as any other's, so that it is found
+// filters and also while it is not active. The event says that it is a mock, and
+// the tag MockTag comes before its own. The event is kept and its type registered as any other's, so that it is found
 // in the log; its data is a sample, and no schema is held against it.
 //
 // Errors are those of Accept.
 func (a *Acceptor) Mock(ctx context.Context, e hermod.Event, to hermod.Ref) (*hermod.Event, error) {
 	e.Timestamp = a.now().UTC()
 	e.ExpiresAt = e.Timestamp.Add(MockLife)
+	e.Mock = true
 	e.Tags = append([]string{MockTag}, e.Tags...)
 	accepted, err := a.Accept(ctx, []Submission{{Event: e, to: to}})
 	if err != nil {

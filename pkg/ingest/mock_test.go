@@ -33,7 +33,7 @@ func TestAMockedEventGoesToItsOneSubscriptionAndIsOtherwiseLikeAnyOther(t *testi
 			t.Fatalf("kept %+v", kept)
 		}
 		e := kept[0]
-		if !e.Timestamp.Equal(start) || !e.ExpiresAt.Equal(start.Add(ingest.MockLife)) || !e.Internal || !slices.Equal(e.Tags, []string{"mock", "a"}) {
+		if !e.Timestamp.Equal(start) || !e.ExpiresAt.Equal(start.Add(ingest.MockLife)) || !e.Internal || !e.Mock || !slices.Equal(e.Tags, []string{"mock", "a"}) {
 			t.Errorf("kept %+v", e)
 		}
 		sent := r.messages(t)

@@ -46,11 +46,12 @@ func loadFor(ctx context.Context, d Deliveries, r *hermod.Replay, now time.Time)
 	return all[i : i+1], whyNot(all[i], now), nil
 }
 
-// of are the subscriptions that the event matches.
+// of are the subscriptions that the event matches; of a mock, those that it was made
+// for.
 func (a audience) of(e *hermod.Event, now time.Time) []hermod.Ref {
 	var refs []hermod.Ref
 	for _, s := range a {
-		if s.Matches(e, now) {
+		if s.Matches(e, now) && (!e.Mock || slices.Contains(e.Matches, s.Ref())) {
 			refs = append(refs, s.Ref())
 		}
 	}

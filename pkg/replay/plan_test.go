@@ -37,6 +37,9 @@ func TestCountIsWhatTheReplayThenDoes(t *testing.T) {
 				w.publish(150)
 				w.publish(150, func(e *hermod.Event) { e.Sender = "x" })
 				w.publish(150, func(e *hermod.Event) { e.Name, e.Tags = "m", []string{"a", "b"} })
+				w.publish(150, func(e *hermod.Event) { // they are never selected
+					e.Mock, e.Tags, e.Matches = true, []string{"mock", "b"}, []hermod.Ref{{Owner: owner, ID: "sender"}}
+				})
 				r := whole(hermod.MaxReplayRate)
 				c.change(w, r)
 				if err := w.planner().Count(t.Context(), r); err != nil {

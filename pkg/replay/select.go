@@ -44,8 +44,9 @@ func patterns(r *hermod.Replay) []hermod.Pattern {
 	return r.Patterns
 }
 
-// selects reports whether the replay's filter selects an event of its types.
+// selects reports whether the replay's filter selects an event of its types. It
+// never selects a mock: that has tried what it was made for.
 func selects(r *hermod.Replay, e *hermod.Event) bool {
 	shared := func(tag string) bool { return slices.Contains(e.Tags, tag) }
-	return len(r.Tags) == 0 || slices.ContainsFunc(r.Tags, shared)
+	return !e.Mock && (len(r.Tags) == 0 || slices.ContainsFunc(r.Tags, shared))
 }

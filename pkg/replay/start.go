@@ -6,6 +6,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Starter struct {
 // ToMatching starts a new run to each subscription that the event matches now, of
 // the owners' and of the global ones. It does not matter when the subscription was
 // made, what the event matched when it was accepted, or that the event has expired.
+// A mock goes to the subscription that it was made for alone, where it matches that.
 func (s *Starter) ToMatching(ctx context.Context, e *hermod.Event, owners []string) error {
 	all, err := load(ctx, s.Deliveries, owners)
 	if err != nil {
@@ -31,10 +33,17 @@ func (s *Starter) ToMatching(ctx context.Context, e *hermod.Event, owners []stri
 }
 
 // To starts a new run to one subscription, whatever its filters. It fails with
-// CodeConflict where the subscription is not in force.
+// CodeConflict where the subscription is not in force, and where the event is a mock
+// for another.
 func (s *Starter) To(ctx context.Context, e *hermod.Event, sub *hermod.Subscription) error {
 	if reason := whyNot(sub, s.Now()); reason != "" {
 		return errNotInForce(reason)
+	}
+	if e.Mock && !slices.Contains(e.Matches, sub.Ref()) {
+		return hermod.Errorf(hermod.CodeConflict, "a mocked event is replayed to the subscription that it was mocked for alone")
+	}
+	if e.Internal && !sub.IncludeInternal {
+		return hermod.Errorf(hermod.CodeConflict, "the subscription does not include internal events")
 	}
 	return s.start(ctx, e, []hermod.Ref{sub.Ref()})
 }

@@ -89,3 +89,37 @@ func TestReplayToOneSubscriptionAsksForItsForceAlone(t *testing.T) {
 	}
 	want(t, "messages", len(w.sent), 1)
 }
+
+// Whoever may mock an event must not be able to make others take it for a real one.
+func TestAMockIsReplayedToItsOwnSubscriptionAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own, other := w.subscribe("own"), w.subscribe("other")
+	w.subscribe("global", func(s *hermod.Subscription) { s.Owner, s.Global = "operator", true })
+	mock := w.publish(1, func(e *hermod.Event) { e.Mock, e.Matches = true, []hermod.Ref{own.Ref()} })
+	if err := w.starter().ToMatching(t.Context(), mock, []string{owner}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.starter().To(t.Context(), mock, own); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "to another", hermod.CodeOf(w.starter().To(t.Context(), mock, other)), hermod.CodeConflict)
+	want(t, "messages", len(w.sent), 2)
+	for _, m := range w.sent {
+		want(t, "receiver", m.SubscriptionID, own.ID)
+	}
+}
+
+func TestAnInternalEventIsReplayedToWhatIncludesInternalEventsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.publish(1, func(e *hermod.Event) { e.Internal = true })
+	ordinary := w.subscribe("ordinary")
+	internal := w.subscribe("internal", func(s *hermod.Subscription) { s.IncludeInternal = true })
+	want(t, "to an ordinary one", hermod.CodeOf(w.starter().To(t.Context(), e, ordinary)), hermod.CodeConflict)
+	if err := w.starter().To(t.Context(), e, internal); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "messages", len(w.sent), 1)
+	want(t, "receiver", w.sent[0].SubscriptionID, internal.ID)
+}

@@ -8,14 +8,15 @@ import (
 	"hermod/pkg/hermod"
 )
 
-const eventColumns = `account, id, type, organization, timestamp, expires_at, tags, context, matches, retain_until, internal, data`
+const eventColumns = `account, id, type, organization, timestamp, expires_at, tags, context, matches, retain_until, internal,
+	mock, data`
 
 func scanEvent(row scanner) (*hermod.Event, error) {
 	e := &hermod.Event{}
 	var typ string
 	err := row.Scan(&e.AccountID, scanID(&e.ID), &typ, scanText(&e.OrganizationID), scanTime(&e.Timestamp),
 		scanTime(&e.ExpiresAt), scanJSON(&e.Tags), scanJSON(&e.Context), scanJSON(&e.Matches),
-		scanTime(&e.RetainUntil), &e.Internal, (*[]byte)(&e.Data))
+		scanTime(&e.RetainUntil), &e.Internal, &e.Mock, (*[]byte)(&e.Data))
 	e.Sender, e.Name, _ = strings.Cut(typ, ":")
 	return e, err
 }
@@ -30,10 +31,10 @@ func (db *DB) PutEvents(ctx context.Context, events []*hermod.Event) error {
 
 func (db *DB) putEvents(t *tx, events []*hermod.Event) error {
 	for _, e := range events {
-		n, err := t.exec(`INSERT INTO events (`+eventColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		n, err := t.exec(`INSERT INTO events (`+eventColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			e.AccountID, e.ID[:], e.Type(), textValue(e.OrganizationID), timeValue(e.Timestamp), timeValue(e.ExpiresAt),
 			listValue(e.Tags), contextValue(e.Context), listValue(e.Matches), timeValue(e.RetainUntil), e.Internal,
-			[]byte(e.Data))
+			e.Mock, []byte(e.Data))
 		if err != nil {
 			return err
 		}

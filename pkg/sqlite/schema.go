@@ -154,6 +154,7 @@ ALTER TABLE subscriptions ADD COLUMN global INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX subscriptions_global ON subscriptions (owner, id) WHERE global;
 
 ALTER TABLE events ADD COLUMN internal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN mock INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX events_by_organization_type ON events (organization, type, id)
 	WHERE organization IS NOT NULL;
 

@@ -103,6 +103,7 @@ func (f *fixture) eventRoundTrip(t *testing.T) {
 	full.Matches = []hermod.Ref{{Owner: full.AccountID, ID: "s2"}, {Owner: full.OrganizationID, ID: "s1"}}
 	bare := f.event(f.name("a"))
 	bare.Data = []byte("null")
+	bare.Mock = true
 	old := f.event(f.name("a"))
 	old.Timestamp = time.Date(1, 2, 3, 4, 5, 6, 7, time.UTC)
 	old.Tags, old.Matches = []string{}, []hermod.Ref{}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/catalog"
@@ -105,4 +106,27 @@ func TestABadMockIsNamedMemberByMember(t *testing.T) {
 	}
 	wantStatus(t, "a form", w.do(t, "local", http.MethodPost, path, `{"event":"a:b"}`, "Content-Type", "text/plain"), http.StatusUnsupportedMediaType)
 	wantReceivers(t, "nothing", w.sent(t))
+}
+
+func TestAReplayedMockReachesNobodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sub, production := w.subscribe(t, "local", ""), w.subscribe(t, "local", "")
+	answer := w.do(t, "local", http.MethodPost, signicat.Base+"/subscriptions/"+sub+"/mock", `{"event":"a:b"}`).json(t, http.StatusOK)
+	wantReceivers(t, "the mock", w.sent(t), sub)
+	path := signicat.Base + "/events/" + fmt.Sprint(answer["eventId"]) + "/replay"
+	for query, want := range map[string]int{
+		"": http.StatusAccepted, "?subscriptionId=" + sub: http.StatusAccepted, "?subscriptionId=" + production: http.StatusConflict,
+	} {
+		wantStatus(t, "a replay"+query, w.do(t, "local", http.MethodPost, path+query, ""), want)
+	}
+	wantReceivers(t, "the replays", w.sent(t), sub, sub)
+	w.publish(t, "local", `,"tags":["mock"]`) // a tag makes no mock
+	w.advance(time.Second)
+	for _, tags := range []string{"[]", `["mock"]`} {
+		count := w.do(t, "local", http.MethodPost, signicat.Base+"/replays", `{"after":"2026-02-01T00:00:00Z","preview":true,"tags":`+tags+`}`)
+		if got := strings.TrimSpace(string(count.body)); got != `{"events":1,"deliveries":2,"complete":true}` {
+			t.Errorf("tags %s select %s", tags, got)
+		}
+	}
 }
