@@ -9,8 +9,8 @@ type Replay struct {
 	ID ID `json:"id"`
 	// Owner is the account or organization in whose log it reads.
 	Owner string `json:"owner"`
-	// Owners are those whose subscriptions receive: the owners that the creator may
-	// act for.
+	// Owners are those whose subscriptions receive, global ones of others not: the
+	// owners that the creator may act for.
 	Owners []string `json:"owners"`
 	// Patterns select by type, Tags the events that carry any of them; none selects
 	// all.

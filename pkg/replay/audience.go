@@ -14,11 +14,11 @@ import (
 // owners and ids.
 type audience []*hermod.Subscription
 
-// load reads the subscriptions of the owners and the global ones, which receive
-// every owner's events.
+// load reads the subscriptions of the owners; hermod.EveryOwner has the global ones
+// of all.
 func load(ctx context.Context, d Deliveries, owners []string) (audience, error) {
 	var all audience
-	for _, owner := range append(slices.Clone(owners), hermod.EveryOwner) {
+	for _, owner := range owners {
 		subs, err := d.Subscriptions(ctx, owner)
 		if err != nil {
 			return nil, fmt.Errorf("reading the subscriptions of %s: %w", owner, err)
@@ -31,7 +31,9 @@ func load(ctx context.Context, d Deliveries, owners []string) (audience, error) 
 	return slices.CompactFunc(all, func(a, b *hermod.Subscription) bool { return a.Ref() == b.Ref() }), nil
 }
 
-// loadFor reads the audience of a replay by filter. Where the replay is for one
+// loadFor reads the audience of a replay by filter: the subscriptions of its owners,
+// their own global ones among them. Those of others are left out, whom a tenant could
+// otherwise flood with its log, and count. Where the replay is for one
 // subscription that no longer receives, reason says why.
 func loadFor(ctx context.Context, d Deliveries, r *hermod.Replay, now time.Time) (all audience, reason hermod.Reason, err error) {
 	if all, err = load(ctx, d, r.Owners); err != nil || r.SubscriptionID == "" {

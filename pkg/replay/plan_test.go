@@ -32,7 +32,8 @@ func TestCountIsWhatTheReplayThenDoes(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.subscribe("all")
+				w.subscribe("all", func(s *hermod.Subscription) { s.Global = true })
+				w.subscribe("another's", func(s *hermod.Subscription) { s.Owner, s.Global = "operator", true }) // gets nothing
 				w.subscribe("sender", func(s *hermod.Subscription) { s.Filters = []hermod.Pattern{"s:*"} })
 				w.publish(150)
 				w.publish(150, func(e *hermod.Event) { e.Sender = "x" })

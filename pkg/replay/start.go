@@ -25,7 +25,7 @@ type Starter struct {
 // made, what the event matched when it was accepted, or that the event has expired.
 // A mock goes to the subscription that it was made for alone, where it matches that.
 func (s *Starter) ToMatching(ctx context.Context, e *hermod.Event, owners []string) error {
-	all, err := load(ctx, s.Deliveries, owners)
+	all, err := load(ctx, s.Deliveries, append(slices.Clone(owners), hermod.EveryOwner))
 	if err != nil {
 		return err
 	}
