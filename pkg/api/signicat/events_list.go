@@ -92,18 +92,23 @@ func (e *Events) listPage(ctx context.Context, l eventList) (events []*hermod.Ev
 	return events, next, err
 }
 
-// tailPage is the newest events as of now, or what has come since the cursor was
-// made; the newest first in either case. The cursor it answers leads to what comes
-// after.
+// tailPage is what has come since the cursor was made, or since the moment that the
+// request names; without either it is the newest events as of now. The newest come
+// first in any case. The cursor it answers leads to what comes after.
 //
-// Of more events than a page holds, those since a cursor are the oldest: the next
-// cursor leads to the others.
+// Of more events than a page holds, those since a cursor or a moment are the oldest:
+// the next cursor leads to the others.
 func (e *Events) tailPage(ctx context.Context, l eventList) (events []*hermod.Event, next string, err error) {
 	scope := l.scope()
-	var position hermod.ID
-	if l.page == "" {
+	position := l.query.Above
+	if l.page != "" {
+		if position, err = e.position(ctx, scope, l.page); err != nil {
+			return nil, "", err
+		}
+	}
+	if l.page == "" && position.IsZero() {
 		events, position, err = e.tailStart(ctx, l.query)
-	} else if position, err = e.position(ctx, scope, l.page); err == nil {
+	} else {
 		events, position, err = e.tailSince(ctx, l.query, position)
 	}
 	if err != nil {
@@ -118,8 +123,8 @@ func (e *Events) tailStart(ctx context.Context, q hermod.EventQuery) ([]*hermod.
 	if err != nil {
 		return nil, position, fmt.Errorf("finding the end of the log: %w", err)
 	}
-	if position.Compare(q.Above) <= 0 { // an empty log, or a bound in the future
-		return nil, q.Above, nil
+	if position.IsZero() { // an empty log
+		return nil, position, nil
 	}
 	q.Below = position.Next()
 	events, err := e.Store.Events(ctx, q)
