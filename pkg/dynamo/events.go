@@ -107,6 +107,7 @@ func eventRow(e *hermod.Event) (item, error) {
 	row.binary("d", e.Data)
 	row.time("x", e.ExpiresAt)
 	row.flag("i", e.Internal)
+	row.flag("mk", e.Mock)
 	row.list("tg", len(e.Tags), func(i int) string { return e.Tags[i] })
 	row.list("m", len(e.Matches), func(i int) string { return formatMatch(e, e.Matches[i]) })
 	if e.Context != (hermod.Context{}) {
@@ -146,6 +147,7 @@ func eventOf(row item) (*hermod.Event, error) {
 		ExpiresAt:      r.at("x"),
 		Tags:           r.strs("tg"),
 		Internal:       r.isSet("i"),
+		Mock:           r.isSet("mk"),
 		RetainUntil:    r.retainUntil(),
 	}
 	for _, m := range r.strs("m") {
