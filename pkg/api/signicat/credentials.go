@@ -135,12 +135,15 @@ func readCredential(r *http.Request, p *hermod.Principal) (kind string, c *hermo
 	if err := f.err(); err != nil {
 		return "", nil, err
 	}
-	for _, scope := range c.Scopes {
-		if !p.Has(scope) {
-			return "", nil, hermod.Errorf(hermod.CodeForbidden, "a credential can hold the scopes that your own holds, and no others")
-		}
+	if !holdsAll(p, c) {
+		return "", nil, hermod.Errorf(hermod.CodeForbidden, "a credential can hold the scopes that your own holds, and no others")
 	}
 	return kind, c, nil
+}
+
+// holdsAll reports whether the principal holds every scope of the credential.
+func holdsAll(p *hermod.Principal, c *hermod.Credential) bool {
+	return !slices.ContainsFunc(c.Scopes, func(scope string) bool { return !p.Has(scope) })
 }
 
 // find reads the credential that the path names. Another account's does not exist.
@@ -175,10 +178,16 @@ func (c *Credentials) read(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 	return api.WriteJSON(w, http.StatusOK, credentialItemOf(found, c.BaseURL.Of(r)))
 }
 
+// revoke ends a credential that can do no more than the principal, as whoever can
+// do less could otherwise lock out its betters; or the one that it calls with, which
+// may have leaked.
 func (c *Credentials) revoke(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	found, err := c.find(r, p)
 	if err != nil {
 		return err
+	}
+	if found.ID != p.CredentialID && !holdsAll(p, found) {
+		return hermod.Errorf(hermod.CodeForbidden, "a credential is revoked by one that holds all its scopes, or by itself")
 	}
 	if err := c.Registry.Revoke(r.Context(), found); err != nil {
 		return err

@@ -234,6 +234,35 @@ func TestTheCredentialOneCallsWithCanBeRevoked(t *testing.T) {
 	wantStatus(t, "afterwards", w.bearer(t, key, http.MethodGet, path, ""), http.StatusUnauthorized)
 }
 
+func TestACredentialIsRevokedByOneThatHoldsAllItsScopesOrByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	create := func(client, scopes string) (path, key string) {
+		made := w.do(t, client, http.MethodPost, credentialsPath, `{"type":"apiKey","name":"Key","scopes":[`+scopes+`]}`).json(t, http.StatusCreated)
+		return credentialsPath + "/" + made["id"].(string), made["apiKey"].(string)
+	}
+	all, _ := create("privileged", `"signicat-api","events.publish","events.internal","events.global"`)
+	one, _ := create("privileged", `"events.global"`)
+	equal, _ := create("privileged", `"signicat-api","events.publish"`)
+	for path, want := range map[string]int{
+		credentialsPath + "/oauth:privileged": 403, all: 403, one: 403, equal: 204,
+	} {
+		wantStatus(t, path, w.do(t, "ordinary", http.MethodDelete, path, ""), want)
+		at := w.do(t, "privileged", http.MethodGet, path, "").json(t, http.StatusOK)["revokedAt"]
+		if (at != nil) != (want == http.StatusNoContent) {
+			t.Errorf("%s: revokedAt is %v", path, at)
+		}
+	}
+	wantStatus(t, "by its better", w.do(t, "privileged", http.MethodDelete, all, ""), http.StatusNoContent)
+	// The token of a client may hold less than the client.
+	narrow, _, err := w.issuer.Issue(t.Context(), "http://host/auth/open", "privileged", "s", []string{hermod.ScopeManage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, "with a narrow token", w.bearer(t, narrow, http.MethodDelete, one, ""), http.StatusForbidden)
+	wantStatus(t, "itself", w.bearer(t, narrow, http.MethodDelete, credentialsPath+"/oauth:privileged", ""), http.StatusNoContent)
+}
+
 func TestAnAccountHasAHundredCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
