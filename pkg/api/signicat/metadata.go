@@ -123,6 +123,12 @@ func (m *Metadata) list(w http.ResponseWriter, r *http.Request, p *hermod.Princi
 
 func errNoType() error { return hermod.Errorf(hermod.CodeNotFound, "no such event type is registered") }
 
+// errInternalType refuses to open what was hidden: to make a type internal needs no
+// scope, to end that does.
+func errInternalType() error {
+	return hermod.Errorf(hermod.CodeForbidden, "the type is internal: to end that needs the scope %s", hermod.ScopeInternal)
+}
+
 func (m *Metadata) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	account, err := accountOf(r, p)
 	if err != nil {
@@ -162,6 +168,7 @@ func (m *Metadata) put(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 		return err
 	}
 	d, _ := m.Catalog.Definition(event)
+	hidden := d.Internal
 	now := m.Now().UTC()
 	d.Account, d.Type, d.CreatedAt, d.UpdatedAt = account, event, now, now
 	if err := in.define(&d); err != nil {
@@ -169,9 +176,12 @@ func (m *Metadata) put(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 	}
 	switch standing, err := m.Store.Definition(r.Context(), account, event); {
 	case err == nil:
-		d.CreatedAt = standing.CreatedAt
+		d.CreatedAt, hidden = standing.CreatedAt, standing.Internal
 	case hermod.CodeOf(err) != hermod.CodeNotFound:
 		return fmt.Errorf("reading a definition: %w", err)
+	}
+	if hidden && !d.Internal && !p.Has(hermod.ScopeInternal) {
+		return errInternalType()
 	}
 	if err := m.Store.PutDefinition(r.Context(), &d); err != nil {
 		return fmt.Errorf("registering a type: %w", err)
@@ -188,7 +198,13 @@ func (m *Metadata) remove(w http.ResponseWriter, r *http.Request, p *hermod.Prin
 	if _, _, ok := hermod.ParseType(event); !ok {
 		return errNoType()
 	}
-	err = m.Store.DeleteDefinition(r.Context(), account, event)
+	standing, err := m.Store.Definition(r.Context(), account, event)
+	if err == nil {
+		if standing.Internal && !p.Has(hermod.ScopeInternal) {
+			return errInternalType()
+		}
+		err = m.Store.DeleteDefinition(r.Context(), account, event)
+	}
 	switch {
 	case hermod.CodeOf(err) == hermod.CodeNotFound:
 		return errNoType()

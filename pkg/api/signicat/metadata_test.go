@@ -82,33 +82,33 @@ func TestATypeIsRegisteredReplacedAndRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const path = typesPath + "/shop:order.paid"
-	wantStatus(t, "before", w.do(t, "local", http.MethodGet, path, ""), http.StatusNotFound)
-	wantStatus(t, "removed before", w.do(t, "local", http.MethodDelete, path, ""), http.StatusNotFound)
+	wantStatus(t, "before", w.do(t, "colleague", http.MethodGet, path, ""), http.StatusNotFound)
+	wantStatus(t, "removed before", w.do(t, "colleague", http.MethodDelete, path, ""), http.StatusNotFound)
 	full := `{"description":"An order was paid.","internal":true,"example":{"id": 1},"validation":"enforce",
 		"schema":{"type":"object","required":["id"], "properties":{"id":{"type":"integer"}}},"more":1}`
-	put := w.do(t, "local", http.MethodPut, path, full)
+	put := w.do(t, "colleague", http.MethodPut, path, full)
 	row := put.json(t, http.StatusOK)
 	if fmt.Sprint(row) != `map[description:An order was paid. event:shop:order.paid eventName:order.paid example:map[id:1] internal:true `+
 		`schema:map[properties:map[id:map[type:integer]] required:[id] type:object] sender:shop url:http://host`+path+` validation:enforce]` {
 		t.Errorf("%v", row)
 	}
-	if got := w.do(t, "local", http.MethodGet, path, ""); string(got.body) != string(put.body) {
+	if got := w.do(t, "colleague", http.MethodGet, path, ""); string(got.body) != string(put.body) {
 		t.Errorf("read %s, put %s", got.body, put.body)
 	}
-	row = w.do(t, "local", http.MethodPut, path, `{"description":null,"internal":null,"example":null,"schema":null,"validation":null}`).json(t, http.StatusOK)
+	row = w.do(t, "colleague", http.MethodPut, path, `{"description":null,"internal":null,"example":null,"schema":null,"validation":null}`).json(t, http.StatusOK)
 	if row["description"] != "" || row["internal"] != false || row["example"] != nil || row["schema"] != nil || row["validation"] != "off" {
 		t.Errorf("replaced by nothing it is %v", row)
 	}
 	// The organization is named, and the registration is the account's all the same.
-	wantStatus(t, "as the organization", w.do(t, "local", http.MethodPut, path+"?signicat-organizationId="+organization, `{}`), http.StatusOK)
-	if _, err := w.db.Definition(t.Context(), local, "shop:order.paid"); err != nil {
+	wantStatus(t, "as the organization", w.do(t, "colleague", http.MethodPut, path+"?signicat-organizationId="+organization, `{}`), http.StatusOK)
+	if _, err := w.db.Definition(t.Context(), "a-spge-Colleague", "shop:order.paid"); err != nil {
 		t.Error(err)
 	}
-	gone := w.do(t, "local", http.MethodDelete, path, "")
+	gone := w.do(t, "colleague", http.MethodDelete, path, "")
 	if gone.status != http.StatusNoContent || len(gone.body) != 0 {
 		t.Errorf("%d %s", gone.status, gone.body)
 	}
-	wantStatus(t, "after", w.do(t, "local", http.MethodGet, path, ""), http.StatusNotFound)
+	wantStatus(t, "after", w.do(t, "colleague", http.MethodGet, path, ""), http.StatusNotFound)
 }
 
 func TestAPublishedTypeIsWhatItWasOnceItsRegistrationIsRemoved(t *testing.T) {
@@ -127,6 +127,41 @@ func TestAPublishedTypeIsWhatItWasOnceItsRegistrationIsRemoved(t *testing.T) {
 	wantStatus(t, "its registration", w.do(t, "local", http.MethodDelete, path, ""), http.StatusNoContent)
 	if after := w.do(t, "local", http.MethodGet, path, ""); string(after.body) != string(before.body) {
 		t.Errorf("it is\n%s, was\n%s", after.body, before.body)
+	}
+}
+
+func TestWhatIsInternalIsOpenedByHoldersOfTheScopeAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	event := w.register(t, "ordinary", `{"internal":false}`)
+	path := typesPath + "/" + event
+	for _, step := range []struct {
+		client, method, body string
+		want                 int
+	}{
+		{"ordinary", http.MethodPut, `{"internal":true}`, 200},
+		{"ordinary", http.MethodPut, `{"internal":true,"description":"ours"}`, 200},
+		{"ordinary", http.MethodPut, `{"internal":false}`, 403},
+		{"ordinary", http.MethodPut, `{"internal":null}`, 403},
+		{"ordinary", http.MethodPut, `{"description":"opened"}`, 403},
+		{"ordinary", http.MethodDelete, "", 403},
+		{"privileged", http.MethodPut, `{"description":"opened"}`, 200},
+		{"ordinary", http.MethodPut, `{"description":"ours"}`, 200},
+		{"ordinary", http.MethodPut, `{"internal":true}`, 200},
+		{"privileged", http.MethodDelete, "", 204},
+		{"ordinary", http.MethodPut, `{}`, 200},
+		{"ordinary", http.MethodDelete, "", 204},
+		{"ordinary", http.MethodDelete, "", 404},
+	} {
+		before := string(w.do(t, "ordinary", http.MethodGet, path, "").body)
+		a := w.do(t, step.client, step.method, path, step.body)
+		wantStatus(t, step.client+" "+step.method+" "+step.body, a, step.want)
+		if step.want != http.StatusForbidden {
+			continue
+		}
+		if after := string(w.do(t, "ordinary", http.MethodGet, path, "").body); after != before || !strings.Contains(string(a.body), "events.internal") {
+			t.Errorf("%s %s left %s", step.method, a.body, after)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func writesItsOwn(t *testing.T, w *world, what, path string) {
 	t.Helper()
 	before := w.do(t, "local", http.MethodGet, path, "")
 	wantStatus(t, what+" in another's name", w.do(t, "other", http.MethodPut, path+"?signicat-accountId="+local, `{}`), http.StatusForbidden)
-	wantStatus(t, what+" by another account", w.do(t, "other", http.MethodPut, path, `{"description":"theirs","internal":true}`), http.StatusOK)
+	wantStatus(t, what+" by another account", w.do(t, "other", http.MethodPut, path, `{"description":"theirs","validation":"off"}`), http.StatusOK)
 	if after := w.do(t, "local", http.MethodGet, path, ""); string(after.body) != string(before.body) {
 		t.Errorf("%s by another account changed\n%s to\n%s", what, before.body, after.body)
 	}
