@@ -33,8 +33,8 @@ func (s *Starter) ToMatching(ctx context.Context, e *hermod.Event, owners []stri
 }
 
 // To starts a new run to one subscription, whatever its filters. It fails with
-// CodeConflict where the subscription is not in force, and where the event is a mock
-// for another.
+// CodeConflict where the subscription is not in force, where the event is a mock for
+// another, and where the event is internal and the subscription does not include such.
 func (s *Starter) To(ctx context.Context, e *hermod.Event, sub *hermod.Subscription) error {
 	if reason := whyNot(sub, s.Now()); reason != "" {
 		return errNotInForce(reason)

@@ -113,13 +113,16 @@ func testValidation(t *testing.T, target Target) {
 
 func testInternal(t *testing.T, target Target) {
 	c, r, s := target.as(t, "local"), target.receive(t, nil), sender()
-	c.subscribe(r, s+":*")
+	subscription := c.subscribe(r, s+":*")
 	c.register(s+":hidden", map[string]any{"internal": true})
 	hidden := c.publish(event(s, "hidden", 1))
 	shown := c.publish(event(s, "shown", 2))
 	c.api(http.MethodGet, "/events/"+hidden, nil).want(http.StatusOK)
-	c.register(s+":hidden", map[string]any{"internal": false})
-	again := c.publish(event(s, "hidden", 3))
+	c.api(http.MethodPut, "/metadata/events/"+s+":hidden", map[string]any{"internal": false}).want(http.StatusForbidden)
+	c.api(http.MethodDelete, "/metadata/events/"+s+":hidden", nil).want(http.StatusForbidden)
+	c.api(http.MethodPost, "/events/"+hidden+"/replay?subscriptionId="+subscription, nil).want(http.StatusConflict)
+	c.publish(event(s, "hidden", 3))
+	again := c.publish(event(s, "shown", 4))
 	if got := r.wait(shown, again); len(got) != 2 {
 		t.Errorf("%d events were delivered, want 2: that of an internal type is not", len(got))
 	}
