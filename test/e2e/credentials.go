@@ -18,7 +18,7 @@ func (c *caller) create(kind string, scopes ...string) *answer {
 	}
 	c.t.Cleanup(func() {
 		// The test's context has ended.
-		r, err := http.NewRequest(http.MethodDelete, made.text("url"), nil) //nolint:noctx // see above
+		r, err := http.NewRequest(http.MethodDelete, made.text("url"), nil)
 		if err != nil {
 			c.t.Fatal(err)
 		}
