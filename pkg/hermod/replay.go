@@ -21,6 +21,9 @@ type Replay struct {
 	// Above and Below are exclusive bounds on the id of events. Both are set.
 	Above ID `json:"above"`
 	Below ID `json:"below"`
+	// Before is the upper bound that was asked for; Below may lie before it, where
+	// the log was not settled up to there.
+	Before time.Time `json:"before"`
 	// Rate is how many deliveries are started a second, 1 to MaxReplayRate.
 	Rate  int         `json:"rate"`
 	State ReplayState `json:"state"`

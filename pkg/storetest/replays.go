@@ -11,7 +11,7 @@ import (
 // replay makes a running one that is not stored yet.
 func (f *fixture) replay(owner string) *hermod.Replay {
 	return &hermod.Replay{
-		ID: f.ids.Next(), Owner: owner, Owners: []string{owner}, Above: f.ids.Next(), Below: f.ids.Next(), Rate: 1,
+		ID: f.ids.Next(), Owner: owner, Owners: []string{owner}, Above: f.ids.Next(), Below: f.ids.Next(), Before: instant(), Rate: 1,
 		State: hermod.ReplayRunning, CreatedAt: instant(), UpdatedAt: instant(),
 	}
 }
@@ -26,7 +26,7 @@ func (f *fixture) replaying(t *testing.T, owner string) *hermod.Replay {
 
 func normalReplay(r *hermod.Replay) hermod.Replay {
 	c := *r
-	utc(&c.CreatedAt, &c.UpdatedAt, &c.EndedAt, &c.RetainUntil)
+	utc(&c.Before, &c.CreatedAt, &c.UpdatedAt, &c.EndedAt, &c.RetainUntil)
 	c.Owners, c.Patterns, c.Tags = orNil(c.Owners), orNil(c.Patterns), orNil(c.Tags)
 	return c
 }

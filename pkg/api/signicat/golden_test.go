@@ -38,8 +38,8 @@ func members(shape string) []string {
 		"invalid problem":   "type title status detail code traceId invalidParams",
 		"invalid param":     "name reason",
 		"token error":       "error error_description",
-		// Ours: settled in the choices ("Attempt rows on the wire"), and four more.
-		"properties": "url statusCode reasonPhrase elapsedMs responseBody errorClass nextAttemptAt state reason trigger run",
+		// Ours: settled in the choices ("Attempt rows on the wire"), and five more.
+		"properties": "url statusCode reasonPhrase elapsedMs responseBody errorClass nextAttemptAt state reason trigger run replay",
 	}[shape])
 }
 

@@ -157,3 +157,19 @@ func TestARowWhoseEventIsForgottenIsShownWithoutIt(t *testing.T) {
 	}
 	wantStatus(t, "the event", w.do(t, "local", http.MethodGet, eventsPath+"/"+event, ""), http.StatusNotFound)
 }
+
+func TestARowNamesTheReplayThatStartedItsRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	subscription, event := w.subscribe(t, "local", ""), w.publish(t, "local", "")
+	replay := w.ids.Next()
+	for id, want := range map[string]any{
+		w.attempt(t, event, subscription, asItIs):                                                  nil,
+		w.attempt(t, event, subscription, func(a *hermod.Attempt) { a.Run, a.Replay = 1, replay }): replay.String(),
+	} {
+		row := w.do(t, "local", http.MethodGet, logsPath+"/"+id, "").json(t, http.StatusOK)
+		if got, there := row["properties"].(map[string]any)["replay"]; !there || got != want {
+			t.Errorf("%s names %v, want %v", id, got, want)
+		}
+	}
+}

@@ -194,7 +194,7 @@ func TestAReplayIsCountedStartedReadListedAndCancelled(t *testing.T) {
 	if url != "http://host"+list+"/"+fmt.Sprint(made["id"]) || created.header.Get("Location") != url {
 		t.Errorf("url %s, Location %s", url, created.header.Get("Location"))
 	}
-	want := `"state":"running","reason":null,"filter":{"after":"2026-02-01T00:00:00.5Z","before":"2026-03-01T12:00:03Z",` +
+	want := `"state":"running","reason":null,"filter":{"after":"2026-02-01T00:00:00.5Z","before":"2026-03-01T12:00:04Z",` +
 		`"events":["sign:*"],"tags":[],"subscriptionId":null},"rate":7,"expected":{"events":3,"deliveries":3,"complete":true},` +
 		`"done":{"events":0,"deliveries":0,"complete":false},"progress":0,"createdAt":"2026-03-01T12:00:04Z",` +
 		`"updatedAt":"2026-03-01T12:00:04Z","endedAt":null}`
@@ -254,6 +254,25 @@ func TestTheProgressOfAReplayIsShown(t *testing.T) {
 		}
 	}
 	wantStatus(t, "cancel of a done one", w.do(t, "local", http.MethodDelete, signicat.Base+"/replays/"+id.String(), ""), http.StatusConflict)
+}
+
+// The log's end is no concern of who asks: also where it is empty.
+func TestAReplayShowsTheBoundsThatWereAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for body, want := range map[string]string{
+		everything: "2026-03-01T12:00:00Z",
+		`{"after":"2026-02-01T00:00:00Z","before":"2026-02-02T01:00:00.5+01:00"}`: "2026-02-02T00:00:00.5Z",
+	} {
+		made := w.do(t, "local", http.MethodPost, signicat.Base+"/replays", body).json(t, http.StatusAccepted)
+		read := w.do(t, "local", http.MethodGet, signicat.Base+"/replays/"+fmt.Sprint(made["id"]), "").json(t, http.StatusOK)
+		for what, item := range map[string]map[string]any{"created": made, "read": read} {
+			filter := item["filter"].(map[string]any)
+			if filter["after"] != "2026-02-01T00:00:00Z" || filter["before"] != want {
+				t.Errorf("%s shows %v", what, filter)
+			}
+		}
+	}
 }
 
 func TestReplaysArePagedTheNewestFirst(t *testing.T) {

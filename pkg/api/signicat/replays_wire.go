@@ -48,6 +48,7 @@ func readReplay(f *fields, replay *hermod.Replay, now time.Time) (preview bool, 
 		f.fail("after", "must be earlier than before, which is now if it is left out")
 	}
 	replay.Above, replay.Below = hermod.LastIDAt(after), hermod.FirstIDAt(before)
+	replay.Before = before.UTC()
 	replay.Patterns = f.types("events")
 	replay.Tags = f.tagList("tags", hermod.MaxTags)
 	f.read("subscriptionId", &replay.SubscriptionID, "a string")
@@ -124,8 +125,7 @@ type replayItem struct {
 	EndedAt   wireTime `json:"endedAt"`
 }
 
-// replayFilter is what a replay was asked for. Before is where that ends in truth:
-// at the latest where the log was settled.
+// replayFilter is what a replay was asked for.
 type replayFilter struct {
 	After          wireTime         `json:"after"`
 	Before         wireTime         `json:"before"`
@@ -138,7 +138,7 @@ func replayItemOf(r *hermod.Replay, base string) replayItem {
 	return replayItem{
 		ID: r.ID.String(), URL: base + Base + "/replays/" + r.ID.String(), State: r.State, Reason: nullable(r.Reason),
 		Filter: replayFilter{
-			After: wireTime(r.Above.Time()), Before: wireTime(r.Below.Time()), Events: orEmpty(r.Patterns),
+			After: wireTime(r.Above.Time()), Before: wireTime(r.Before), Events: orEmpty(r.Patterns),
 			Tags: orEmpty(r.Tags), SubscriptionID: nullable(r.SubscriptionID),
 		},
 		Rate: r.Rate, Expected: r.Expected, Done: r.Done, Progress: percent(r),

@@ -115,11 +115,15 @@ func logItemOf(a *hermod.Attempt, e *hermod.Event) logItem {
 			"elapsedMs": a.Duration.Milliseconds(), "responseBody": nullable(a.Response),
 			"errorClass": nullable(a.ErrorClass), "nextAttemptAt": wireTime(a.NextAt),
 			"state": a.State, "reason": nullable(a.Reason), "trigger": a.Trigger, "run": a.Run,
+			"replay": nil,
 		},
 	}
 	if a.StatusCode != 0 {
 		item.Properties["statusCode"] = a.StatusCode
 		item.Properties["reasonPhrase"] = nullable(statusText(a.StatusCode))
+	}
+	if !a.Replay.IsZero() {
+		item.Properties["replay"] = a.Replay.String()
 	}
 	if e != nil {
 		item.Event = wireEventOf(e)
