@@ -25,10 +25,16 @@ func (s *Store) Credential(ctx context.Context, id string) (*hermod.Credential, 
 	if err != nil {
 		return nil, wrap("reading a credential", err)
 	}
-	if row == nil {
+	var c *hermod.Credential
+	if row != nil {
+		if c, err = credentialOf(row); err != nil {
+			return nil, err
+		}
+	}
+	if c == nil || c.Forgotten(s.now()) {
 		return nil, hermod.Errorf(hermod.CodeNotFound, "no such credential")
 	}
-	return credentialOf(row)
+	return c, nil
 }
 
 // Credentials are the account's, revoked ones included, in the order of their ids.
@@ -50,7 +56,7 @@ func (s *Store) Credentials(ctx context.Context, account string) ([]*hermod.Cred
 		if err != nil {
 			return nil, err
 		}
-		if c.Account == account { // else it has moved, and its pointer here was left behind
+		if c.Account == account && !c.Forgotten(s.now()) { // else it has moved, and its pointer here was left behind
 			all = append(all, c)
 		}
 	}
@@ -74,6 +80,7 @@ func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	}
 	puts := make([]types.TransactWriteItem, len(rows))
 	for i := range rows {
+		rows[i].retain(c.RetainUntil())
 		puts[i].Put = &types.Put{TableName: aws.String(s.tables.Config), Item: rows[i]}
 	}
 	_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: puts},

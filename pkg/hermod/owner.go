@@ -40,6 +40,25 @@ type Credential struct {
 	RevokedAt    time.Time
 }
 
+// RevokedRetention is how long a revoked credential is kept: by then whoever asks
+// what it was has asked.
+const RevokedRetention = 90 * 24 * time.Hour
+
+// RetainUntil is when a revoked credential is forgotten; the zero time for one that
+// is in force.
+func (c *Credential) RetainUntil() time.Time {
+	if c.RevokedAt.IsZero() {
+		return time.Time{}
+	}
+	return c.RevokedAt.Add(RevokedRetention)
+}
+
+// Forgotten reports whether the credential is no longer kept at t, though its row
+// may still be there.
+func (c *Credential) Forgotten(t time.Time) bool {
+	return !c.RevokedAt.IsZero() && !t.Before(c.RetainUntil())
+}
+
 // The scopes a credential can hold.
 const (
 	ScopeManage     = "signicat-api"

@@ -20,7 +20,9 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func open(t *testing.T) *sqlite.DB {
 	t.Helper()
 	ids := hermod.NewIDs(time.Now, func([]byte) {})
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hermod.db"), sqlite.Options{IDs: ids, Log: slog.New(slog.DiscardHandler)})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hermod.db"), sqlite.Options{
+		IDs: ids, Now: func() time.Time { return start }, Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

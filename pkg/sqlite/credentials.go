@@ -22,7 +22,7 @@ func (db *DB) Credential(ctx context.Context, id string) (c *hermod.Credential, 
 			c, err = scanCredential(row)
 			return err
 		}, `SELECT `+credentialColumns+` FROM credentials WHERE id = ?`, id)
-		if err == nil && c == nil {
+		if err == nil && (c == nil || c.Forgotten(db.now())) {
 			return hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
 		}
 		return err
@@ -38,7 +38,9 @@ func (db *DB) Credentials(ctx context.Context, account string) (all []*hermod.Cr
 	err = db.view(ctx, func(r reader) error {
 		return r.each(func(row scanner) error {
 			c, err := scanCredential(row)
-			all = append(all, c)
+			if err == nil && !c.Forgotten(db.now()) {
+				all = append(all, c)
+			}
 			return err
 		}, `SELECT `+credentialColumns+` FROM credentials WHERE account = ? ORDER BY id`, account)
 	})
@@ -52,6 +54,25 @@ func (db *DB) PutCredential(ctx context.Context, c *hermod.Credential) error {
 			c.ID, textValue(c.Name), c.SecretHash, textValue(c.Account), textValue(c.Organization), listValue(c.Scopes),
 			timeValue(c.CreatedAt), timeValue(c.RevokedAt))
 		return err
+	})
+}
+
+// purgeCredentials goes through all credentials: they are few, and in the order of
+// their ids.
+func (db *DB) purgeCredentials(ctx context.Context) (int, error) {
+	var id string
+	return db.purgeBy(ctx, true, func(r reader) (seen int, ds []deletion, err error) {
+		revokedBefore := timeValue(db.now().Add(-hermod.RevokedRetention))
+		err = r.each(func(row scanner) error {
+			var forgotten bool
+			err := row.Scan(&id, &forgotten)
+			if seen++; forgotten {
+				// One that has been written anew since is kept.
+				ds = append(ds, deletion{`DELETE FROM credentials WHERE id = ? AND revoked_at <= ?`, []any{id, revokedBefore}})
+			}
+			return err
+		}, `SELECT id, coalesce(revoked_at <= ?, 0) FROM credentials WHERE id > ? ORDER BY id LIMIT ?`, revokedBefore, id, purgeChunk)
+		return seen, ds, err
 	})
 }
 

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -69,6 +70,19 @@ func TestPurgeDeletesWhatIsPastItsTime(t *testing.T) {
 	}
 	ahead.Store(int64(15 * 24 * time.Hour))
 	purge(1)
+	purge(0)
+	for i := range each { // one in three is revoked
+		c := &hermod.Credential{ID: fmt.Sprintf("apikey:%d", i), Account: "a"}
+		if i%3 == 0 {
+			c.RevokedAt = now()
+		}
+		if err := db.PutCredential(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	purge(0)
+	ahead.Add(int64(hermod.RevokedRetention))
+	purge(each / 3)
 	purge(0)
 }
 

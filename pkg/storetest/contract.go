@@ -46,9 +46,11 @@ type Store interface {
 	// Types are the types known of the owner's events, sorted.
 	Types(ctx context.Context, owner string) ([]string, error)
 
-	// Credential finds a credential by its id. CodeNotFound.
+	// Credential finds a credential by its id. CodeNotFound, also for one past its
+	// RetainUntil.
 	Credential(ctx context.Context, id string) (*hermod.Credential, error)
-	// Credentials are the account's, revoked ones included, in the order of their ids.
+	// Credentials are the account's, revoked ones included up to their RetainUntil, in
+	// the order of their ids.
 	Credentials(ctx context.Context, account string) ([]*hermod.Credential, error)
 	// PutCredential writes or replaces a credential. Its account lists it from then on.
 	PutCredential(ctx context.Context, c *hermod.Credential) error

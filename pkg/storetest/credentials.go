@@ -41,6 +41,22 @@ func testCredentials(t *testing.T, f *fixture) {
 		wantCode(t, err, hermod.CodeNotFound)
 		wantEqual(t, len(listed(t, f.name("a"))), 0)
 	})
+	f.run(t, "a revoked one is forgotten after 90 days", func(t *testing.T) {
+		c := hermod.Credential{ID: f.name("apikey:x"), Account: f.name("a"), CreatedAt: instant()}
+		for age, want := range map[time.Duration]int{0: 1, hermod.RevokedRetention - time.Minute: 1, hermod.RevokedRetention: 0} {
+			c.RevokedAt = instant().Add(-age)
+			must(t, f.store.PutCredential(t.Context(), &c))
+			wantEqual(t, len(listed(t, c.Account)), want)
+			if _, err := f.store.Credential(t.Context(), c.ID); want == 0 {
+				wantCode(t, err, hermod.CodeNotFound)
+			} else {
+				must(t, err)
+			}
+		}
+		c.RevokedAt = time.Time{} // a client that an operator writes again
+		must(t, f.store.PutCredential(t.Context(), &c))
+		wantEqual(t, listed(t, c.Account), []hermod.Credential{c})
+	})
 	f.run(t, "an account lists its own alone, in the order of their ids", func(t *testing.T) {
 		account := f.owner(t).ID
 		must(t, f.store.RegisterTypes(t.Context(), account, []string{"credential:none"}))
