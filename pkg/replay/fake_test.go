@@ -33,6 +33,8 @@ type fakeStore struct {
 	held    bool
 	// broken is an owner whose log cannot be read.
 	broken string
+	// slow is waited for before an owner's log is read.
+	slow func(ctx context.Context, owner string) error
 	// fault is asked before each call, by the name of its method, and again after it
 	// took effect: an error it answers is the call's.
 	fault func(call string, done bool) error
@@ -49,6 +51,7 @@ func newFakeStore() *fakeStore {
 		subs: map[string][]*hermod.Subscription{}, rows: map[string][]*hermod.Attempt{},
 		replays: map[hermod.ReplayKey]hermod.Replay{}, settled: hermod.LastIDAt(time.Now().Add(time.Hour)),
 		fault: func(string, bool) error { return nil },
+		slow:  func(context.Context, string) error { return nil },
 	}
 }
 
@@ -82,7 +85,10 @@ func (s *fakeStore) LastOf(_ context.Context, sub string, event hermod.ID) (last
 	})
 }
 
-func (s *fakeStore) Events(_ context.Context, q hermod.EventQuery) (page []*hermod.Event, err error) {
+func (s *fakeStore) Events(ctx context.Context, q hermod.EventQuery) (page []*hermod.Event, err error) {
+	if err := s.slow(ctx, q.Owner); err != nil {
+		return nil, err
+	}
 	return page, s.call("Events", func() error {
 		if s.broken == q.Owner {
 			return errBroken

@@ -27,39 +27,48 @@ const cancelTries = 5
 
 // Count sets what the replay's filter selects now as Expected, after drawing Below
 // in to where the log is settled: what still appears in it may appear behind the
-// replay's position. It fails with CodeConflict where the replay is for one
+// replay's position. Expected is not complete where counting took too long. It fails with CodeConflict where the replay is for one
 // subscription that is not in force.
 func (p *Planner) Count(ctx context.Context, r *hermod.Replay) error {
 	if err := p.settle(ctx, r); err != nil {
 		return err
 	}
-	start := p.Now()
-	all, reason, err := loadFor(ctx, p.Store, r, start)
+	now := p.Now()
+	all, reason, err := loadFor(ctx, p.Store, r, now)
 	if err != nil {
 		return err
 	}
 	if reason != "" {
 		return errNotInForce(reason)
 	}
-	var count hermod.ReplayCount
+	r.Expected, err = p.count(ctx, r, all, now)
+	return err
+}
+
+// count counts for countTime at most: what it has by then is the answer.
+func (p *Planner) count(ctx context.Context, r *hermod.Replay, all audience, now time.Time) (count hermod.ReplayCount, err error) {
+	counting, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
 	seen, above := 0, r.Above
-	for !count.Complete && seen < countEvents && p.Now().Sub(start) < countTime {
-		events, last, err := page(ctx, p.Store, r, above)
+	for !count.Complete && seen < countEvents {
+		events, last, err := page(counting, p.Store, r, above)
+		if err != nil && counting.Err() != nil && ctx.Err() == nil {
+			break
+		}
 		if err != nil {
-			return fmt.Errorf("counting the deliveries of a replay: %w", err)
+			return count, fmt.Errorf("counting the deliveries of a replay: %w", err)
 		}
 		for _, e := range events {
 			above = e.ID
 			if selects(r, e) {
 				count.Events++
-				count.Deliveries += int64(len(all.of(e, start)))
+				count.Deliveries += int64(len(all.of(e, now)))
 			}
 		}
 		seen += len(events)
 		count.Complete = last
 	}
-	r.Expected = count
-	return nil
+	return count, nil
 }
 
 // settle draws Below in to the settled part of the log.

@@ -1,6 +1,8 @@
 package replay_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +59,18 @@ func TestCountIsWhatTheReplayThenDoes(t *testing.T) {
 	}
 }
 
+// after is a read that takes so long.
+func after(d time.Duration) func(context.Context, string) error {
+	return func(ctx context.Context, _ string) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 func TestCountingIsBounded(t *testing.T) {
 	t.Parallel()
 	t.Run("in events", func(t *testing.T) {
@@ -69,22 +83,30 @@ func TestCountingIsBounded(t *testing.T) {
 		}
 		want(t, "count", r.Expected, hermod.ReplayCount{Events: 10_000})
 	})
+	t.Run("by its caller", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.slow = after(time.Hour)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := w.planner().Count(ctx, whole(1)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("got %v", err)
+			}
+		})
+	})
 	t.Run("in time", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.publish(1000)
-			w.fault = func(call string, done bool) error {
-				if call == "Events" && !done {
-					time.Sleep(time.Second)
-				}
-				return nil
-			}
-			r := whole(1)
+			w.slow = after(900 * time.Millisecond)
+			start, r := time.Now(), whole(1)
 			if err := w.planner().Count(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
 			want(t, "count", r.Expected, hermod.ReplayCount{Events: 300})
+			want(t, "time", time.Since(start), 3*time.Second)
 		})
 	})
 }

@@ -30,12 +30,14 @@ const (
 	lookEvery = 2 * time.Second
 	// stopMargin is what must be left of the time given for another step to begin.
 	stopMargin = 10 * time.Second
+	// stepTime bounds a step: whatever it waits for, the other replays wait for it.
+	stepTime = 10 * time.Second
 	// writeTime bounds the writing of progress when the time given is over.
 	writeTime = 5 * time.Second
 )
 
-// Run carries on all replays that run, turn by turn, until none is left, ctx ends,
-// or it is about to. A replay that fails is left to the next Run; the others go on.
+// Run carries on all replays that run, owner by owner, until none is left, ctx ends,
+// or it is about to. All replays of an owner share its turns. A replay that fails is left to the next Run; the others go on.
 func (r *Runner) Run(ctx context.Context) error {
 	w := &round{Runner: r, left: map[hermod.ReplayKey]bool{}}
 	err := w.run(ctx)
@@ -48,6 +50,7 @@ func (r *Runner) Run(ctx context.Context) error {
 // A round is one Run.
 type round struct {
 	*Runner
+	// jobs are in the order of their last turns.
 	jobs []*job
 	// left are the replays that this round does not touch any more.
 	left   map[hermod.ReplayKey]bool
@@ -65,21 +68,37 @@ func (w *round) run(ctx context.Context) error {
 		if len(w.jobs) == 0 {
 			return nil
 		}
-		next := w.lookAt
-		for _, j := range slices.Clone(w.jobs) {
-			if !w.timeLeft(ctx) {
-				return nil
-			}
-			if now := w.Now(); j.waiting(now) {
-				next = earlier(next, j.sendAt)
-				continue
-			}
-			next = time.Time{} // there is more to do at once
-			w.turn(ctx, j)
-		}
-		pause(ctx, next.Sub(w.Now()))
+		pause(ctx, w.pass(ctx).Sub(w.Now()))
 	}
 	return nil
+}
+
+// pass gives each owner a turn: a step of that of its replays which has waited
+// longest for one. It answers when there is more to do.
+func (w *round) pass(ctx context.Context) (next time.Time) {
+	next = w.lookAt
+	served := map[string]bool{}
+	for _, j := range slices.Clone(w.jobs) {
+		owner := j.replay.Owner
+		switch {
+		case !w.timeLeft(ctx):
+			return time.Time{}
+		case j.waiting(w.Now()):
+			next = earlier(next, j.sendAt)
+		case served[owner]:
+			next = time.Time{}
+		default:
+			next, served[owner] = time.Time{}, true
+			w.drop(j)
+			w.jobs = append(w.jobs, j)
+			w.turn(ctx, j)
+		}
+	}
+	return next
+}
+
+func (w *round) drop(j *job) {
+	w.jobs = slices.DeleteFunc(w.jobs, func(other *job) bool { return other == j })
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -133,7 +152,8 @@ func (w *round) look(ctx context.Context) error {
 	return nil
 }
 
-// turn carries a replay on by one step. What fails or panics is that replay's alone.
+// turn carries a replay on by one step. What fails, panics or takes too long is that
+// replay's alone.
 func (w *round) turn(ctx context.Context, j *job) {
 	err := func() (err error) {
 		defer func() {
@@ -141,7 +161,9 @@ func (w *round) turn(ctx context.Context, j *job) {
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
 		}()
-		return j.step(ctx)
+		step, cancel := context.WithTimeout(ctx, stepTime)
+		defer cancel()
+		return j.step(step)
 	}()
 	if err != nil && ctx.Err() == nil {
 		w.part(ctx, j, err)
@@ -154,7 +176,7 @@ var errEnded = errors.New("the replay has come to its end")
 // part writes down how far the replay is and leaves it.
 func (w *round) part(ctx context.Context, j *job, cause error) {
 	w.left[j.replay.Key()] = true
-	w.jobs = slices.DeleteFunc(w.jobs, func(other *job) bool { return other == j })
+	w.drop(j)
 	if !errors.Is(cause, errEnded) && !errors.Is(cause, errLost) {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 		defer cancel()
