@@ -27,8 +27,8 @@ const cancelTries = 5
 
 // Count sets what the replay's filter selects now as Expected, after drawing Below
 // in to where the log is settled: what still appears in it may appear behind the
-// replay's position. Expected is not complete where counting took too long. It fails with CodeConflict where the replay is for one
-// subscription that is not in force.
+// replay's position. Expected is not complete where counting took too long. It fails
+// with CodeConflict where the replay is for one subscription that is not in force.
 func (p *Planner) Count(ctx context.Context, r *hermod.Replay) error {
 	if err := p.settle(ctx, r); err != nil {
 		return err
