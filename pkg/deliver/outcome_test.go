@@ -189,6 +189,9 @@ func TestUnwantedDeliveryIsDropped(t *testing.T) {
 		{"mock, expired", func(r *rig) { r.sub.ExpiresAt = start }, hermod.TriggerMock, ""},
 		{"mock, deleted", func(r *rig) { r.sub.DeletedAt = start }, hermod.TriggerMock, hermod.ReasonSubDeleted},
 		{"replay, inactive", func(r *rig) { r.sub.Active = false }, hermod.TriggerReplay, hermod.ReasonSubDisabled},
+		{"internal", func(r *rig) { r.event.Internal = true }, hermod.TriggerMatch, hermod.ReasonInternalEvent},
+		{"internal, included", func(r *rig) { r.event.Internal, r.sub.IncludeInternal = true, true }, hermod.TriggerMatch, ""},
+		{"internal, replayed", func(r *rig) { r.event.Internal = true }, hermod.TriggerReplay, hermod.ReasonInternalEvent},
 		{"inactive, event missing", func(r *rig) { r.sub.Active = false; clear(r.store.events) }, hermod.TriggerMatch, hermod.ReasonSubDisabled},
 	} {
 		t.Run(c.name, func(t *testing.T) {

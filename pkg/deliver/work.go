@@ -106,6 +106,9 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if e == nil {
 		return w.later(ctx, hermod.Errorf(hermod.CodeUnavailable, "the event is not there yet"))
 	}
+	if e.Internal && !s.IncludeInternal && w.message.Trigger != hermod.TriggerMock {
+		return w.end(ctx, row, hermod.ReasonInternalEvent, "")
+	}
 	if until := w.until(e); !until.IsZero() && !row.At.Before(until) {
 		return w.end(ctx, row, hermod.ReasonEventExpired, "")
 	}
@@ -204,7 +207,7 @@ func (w *work) end(ctx context.Context, row *hermod.Attempt, reason hermod.Reaso
 		row.ErrorMessage = describe(reason)
 	}
 	switch reason {
-	case hermod.ReasonSubDeleted, hermod.ReasonSubDisabled, hermod.ReasonSubExpired:
+	case hermod.ReasonSubDeleted, hermod.ReasonSubDisabled, hermod.ReasonSubExpired, hermod.ReasonInternalEvent:
 		row.State = hermod.Dropped
 		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
 	default:
@@ -223,6 +226,8 @@ func describe(reason hermod.Reason) string {
 		return "the subscription is not active"
 	case hermod.ReasonSubExpired:
 		return "the subscription has expired"
+	case hermod.ReasonInternalEvent:
+		return "the subscription no longer includes internal events"
 	default:
 		return string(reason)
 	}

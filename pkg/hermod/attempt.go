@@ -37,6 +37,7 @@ const (
 	ReasonSubDeleted    Reason = "subscription_deleted"
 	ReasonSubDisabled   Reason = "subscription_disabled"
 	ReasonSubExpired    Reason = "subscription_expired"
+	ReasonInternalEvent Reason = "internal_event" // the subscription no longer includes those
 )
 
 // A Trigger is what started a run.

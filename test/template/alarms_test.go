@@ -27,6 +27,10 @@ func TestAlarms(t *testing.T) {
 		if at(alarm, "Metrics") != nil {
 			metrics = at(alarm, "Metrics").([]any)
 		}
+		// CloudWatch takes no more for an alarm on a metric math expression.
+		if sums := len(metrics) - 1; sums > 10 {
+			t.Errorf("%s sums %d metrics, at most 10 are possible", id, sums)
+		}
 		for _, entry := range metrics {
 			metric := resource{Properties: entry.(map[string]any)}
 			for _, dimension := range many(at(metric, "MetricStat", "Metric", "Dimensions")) {

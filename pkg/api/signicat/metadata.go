@@ -183,6 +183,10 @@ func (m *Metadata) put(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 	if hidden && !d.Internal && !p.Has(hermod.ScopeInternal) {
 		return errInternalType()
 	}
+	// Whoever may not publish must not stop those who do.
+	if d.Validation == hermod.ValidateEnforce && !p.Has(hermod.ScopePublish) {
+		return hermod.Errorf(hermod.CodeForbidden, "to have events refused needs the scope %s", hermod.ScopePublish)
+	}
 	if err := m.Store.PutDefinition(r.Context(), &d); err != nil {
 		return fmt.Errorf("registering a type: %w", err)
 	}

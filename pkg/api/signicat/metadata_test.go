@@ -165,6 +165,20 @@ func TestWhatIsInternalIsOpenedByHoldersOfTheScopeAlone(t *testing.T) {
 	}
 }
 
+func TestWhoeverMayNotPublishCannotHaveEventsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := signicat.Base + "/metadata/events/sign:done"
+	put := func(client, validation string) answer {
+		return w.do(t, client, http.MethodPut, path, `{"schema":{"type":"object"},"validation":"`+validation+`"}`)
+	}
+	wantStatus(t, "enforce", put("manager", "enforce"), http.StatusForbidden)
+	wantStatus(t, "nothing was registered", w.do(t, "manager", http.MethodGet, path, ""), http.StatusNotFound)
+	wantStatus(t, "warn", put("manager", "warn"), http.StatusOK)
+	wantStatus(t, "enforce, by one who publishes", put("ordinary", "enforce"), http.StatusOK)
+	wantStatus(t, "off", put("manager", "off"), http.StatusOK)
+}
+
 func TestARegistrationIsValidated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

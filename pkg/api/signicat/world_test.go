@@ -48,6 +48,7 @@ func clients() []provision.Client {
 		provision.Client{ID: "privileged", Secret: "s", Account: "a-spge-Privileged", Scopes: []string{
 			hermod.ScopeManage, hermod.ScopePublish, hermod.ScopeInternal, hermod.ScopeGlobal,
 		}},
+		provision.Client{ID: "manager", Secret: "s", Account: "a-spge-Privileged", Scopes: []string{hermod.ScopeManage}},
 		provision.Client{ID: "ordinary", Secret: "s", Account: "a-spge-Privileged", Scopes: []string{hermod.ScopeManage, hermod.ScopePublish}},
 		provision.Client{ID: "colleague", Secret: "s", Account: "a-spge-Colleague", Organization: organization, Scopes: []string{
 			hermod.ScopeManage, hermod.ScopePublish, hermod.ScopeInternal, hermod.ScopeGlobal,
