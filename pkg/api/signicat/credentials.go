@@ -11,7 +11,6 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/hermod"
-	"hermod/pkg/ingest"
 )
 
 // Credentials are the OAuth clients and API keys of an account.
@@ -102,18 +101,11 @@ func (c *Credentials) create(w http.ResponseWriter, r *http.Request, p *hermod.P
 // readCredential reads the body of a create. Whose the credential is, the principal
 // says; it can hold what the principal holds.
 func readCredential(r *http.Request, p *hermod.Principal) (kind string, c *hermod.Credential, err error) {
-	if m := api.MediaType(r); m != "application/json" && m != "" {
-		return "", nil, api.ErrUnsupportedMediaType
-	}
-	body, err := api.ReadBody(r)
+	body, err := readMembers(r, maxSmallBody, "type", "name", "scopes")
 	if err != nil {
 		return "", nil, err
 	}
-	members, err := ingest.Members(body, "type", "name", "scopes")
-	if err != nil {
-		return "", nil, err
-	}
-	f := &fields{subscriptionInput: subscriptionInput(members)}
+	f := &fields{members: body}
 	f.required("type", "name")
 	c = &hermod.Credential{Account: p.Account, Organization: p.Organization, Scopes: p.Scopes}
 	if f.read("type", &kind, "a string") && kind != typeClient && kind != typeAPIKey {
@@ -196,47 +188,26 @@ func (c *Credentials) revoke(w http.ResponseWriter, r *http.Request, p *hermod.P
 	return nil
 }
 
-type credentialPage struct {
-	Data []credentialItem `json:"data"`
-	Next nullable         `json:"next"`
-}
-
 // list shows the credentials of the principal's account, the newest first.
 func (c *Credentials) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	owner, err := ownerOf(r, p)
 	if err != nil {
 		return err
 	}
-	limit, err := parseLimit(r)
+	pages, err := readPager(r, c.Cursors, "credentials", p.Account, owner)
 	if err != nil {
 		return err
-	}
-	scope, before := []string{"credentials", p.Account, owner}, ""
-	if page := api.Query(r, "page"); page != "" {
-		if before, err = c.Cursors.Read(r.Context(), scope, "page", page); err != nil {
-			return err
-		}
 	}
 	all, err := c.Registry.List(r.Context(), p.Account)
 	if err != nil {
 		return err
 	}
-	if before != "" {
+	if before := pages.position; before != "" {
 		all = slices.DeleteFunc(all, func(c *hermod.Credential) bool { return credentialOrder(c) >= before })
 	}
-	answer := credentialPage{Data: []credentialItem{}}
 	base := c.BaseURL.Of(r)
-	for _, credential := range all[:min(limit, len(all))] {
-		answer.Data = append(answer.Data, credentialItemOf(credential, base))
-	}
-	if len(all) > limit {
-		cursor, err := c.Cursors.Make(r.Context(), scope, credentialOrder(all[limit-1]))
-		if err != nil {
-			return err
-		}
-		answer.Next = nullable(nextPage(r, base+Base+"/credentials", "page", cursor))
-	}
-	return api.WriteJSON(w, http.StatusOK, answer)
+	show := func(c *hermod.Credential) credentialItem { return credentialItemOf(c, base) }
+	return writePage(w, pages, base+Base+"/credentials", all, credentialOrder, show)
 }
 
 // credentialOrder sorts as auth.Registry.List does, the other way round.

@@ -46,11 +46,6 @@ func (d *DeliveryLogs) Routes() []api.Route {
 	})
 }
 
-type logPageAnswer struct {
-	Data []logItem `json:"data"`
-	Next nullable  `json:"next"`
-}
-
 func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	owner, err := ownerOf(r, p)
 	if err != nil {
@@ -74,7 +69,7 @@ func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 	if err != nil {
 		return fmt.Errorf("listing attempts: %w", err)
 	}
-	answer := logPageAnswer{}
+	answer := page[logItem]{}
 	if answer.Data, err = d.items(r.Context(), p, rows); err != nil {
 		return err
 	}

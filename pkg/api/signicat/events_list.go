@@ -13,9 +13,9 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// maxEventPage bounds a page of the event log, and is its usual size. It is what
-// DynamoDB reads in one batch.
-const maxEventPage = 100
+// maxEventPage is the bound of a page of the event log: what DynamoDB reads in one
+// batch.
+const maxEventPage = maxListPage
 
 // An eventList is what a request asks of the event log.
 type eventList struct {
@@ -25,11 +25,6 @@ type eventList struct {
 	none bool
 	// page is the cursor to go on from; "" for the first page.
 	page string
-}
-
-type eventPageAnswer struct {
-	Data []eventItem `json:"data"`
-	Next nullable    `json:"next"`
 }
 
 func (e *Events) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -52,7 +47,7 @@ func (e *Events) list(w http.ResponseWriter, r *http.Request, p *hermod.Principa
 		return err
 	}
 	base := e.BaseURL.Of(r)
-	answer := eventPageAnswer{Data: make([]eventItem, len(events))}
+	answer := page[eventItem]{Data: make([]eventItem, len(events))}
 	for i, event := range events {
 		answer.Data[i] = eventItemOf(event, base)
 	}

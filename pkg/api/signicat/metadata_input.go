@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"unicode/utf8"
 
-	"hermod/pkg/api"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
 	"hermod/pkg/schema"
@@ -23,27 +22,18 @@ const (
 )
 
 // definitionInput is the body that registers a type.
-type definitionInput map[string]json.RawMessage
+type definitionInput members
 
 func readDefinition(r *http.Request) (definitionInput, error) {
-	if m := api.MediaType(r); m != "application/json" && m != "" {
-		return nil, api.ErrUnsupportedMediaType
-	}
-	body, err := api.ReadBody(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxDefinition {
-		return nil, hermod.Errorf(hermod.CodeTooLarge, "an event type may have %d bytes", maxDefinition)
-	}
-	return ingest.Members(body, "description", "internal", "example", "schema", "validation")
+	in, err := readMembers(r, maxDefinition, "description", "internal", "example", "schema", "validation")
+	return definitionInput(in), err
 }
 
 // define reads the body into d, which holds what is published of the type. What the
 // body does not say stays as it is published, so that whoever publishes events or
 // mocks one needs no catalog.
 func (in definitionInput) define(d *hermod.Definition) error {
-	f := &fields{subscriptionInput: subscriptionInput(in)}
+	f := &fields{members: members(in)}
 	d.Validation = hermod.ValidateOff
 	if f.read("description", &d.Description, "a string") && utf8.RuneCountInString(d.Description) > maxDescription {
 		f.fail("description", fmt.Sprintf("must have at most %d characters", maxDescription))
@@ -67,7 +57,7 @@ func (in definitionInput) define(d *hermod.Definition) error {
 // schema reads the schema and compiles the one in force; nil where there is none.
 func (f *fields) schema(d *hermod.Definition) *schema.Schema {
 	if f.given("schema") {
-		d.Schema = compact(f.subscriptionInput["schema"])
+		d.Schema = compact(f.members["schema"])
 	}
 	if d.Schema == nil {
 		return nil
@@ -85,7 +75,7 @@ func (f *fields) schema(d *hermod.Definition) *schema.Schema {
 func (f *fields) example(d *hermod.Definition, compiled *schema.Schema) {
 	given := f.given("example")
 	if given {
-		d.Example = compact(f.subscriptionInput["example"])
+		d.Example = compact(f.members["example"])
 	}
 	switch {
 	case len(d.Example) > maxExample:

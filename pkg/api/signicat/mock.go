@@ -27,10 +27,11 @@ func (p *Replays) mock(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	if err != nil {
 		return err
 	}
-	f, err := readMembers(r, "event", "tags")
+	body, err := readMembers(r, maxSmallBody, "event", "tags")
 	if err != nil {
 		return err
 	}
+	f := &fields{members: body}
 	e := hermod.Event{AccountID: who.Account, Tags: f.tagList("tags", hermod.MaxTags-1)} // one is mock
 	if sub.Owner != who.Account {
 		e.OrganizationID = sub.Owner

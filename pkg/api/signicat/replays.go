@@ -148,10 +148,11 @@ func (p *Replays) create(w http.ResponseWriter, r *http.Request, who *hermod.Pri
 	if err != nil {
 		return err
 	}
-	in, err := readMembers(r, "after", "before", "events", "tags", "subscriptionId", "rate", "preview")
+	body, err := readMembers(r, maxSmallBody, "after", "before", "events", "tags", "subscriptionId", "rate", "preview")
 	if err != nil {
 		return err
 	}
+	in := &fields{members: body}
 	replay := &hermod.Replay{Owner: owners[0], Owners: owners, Rate: hermod.DefaultReplayRate}
 	preview, err := readReplay(in, replay, p.Now())
 	if err != nil {
@@ -220,28 +221,18 @@ func (p *Replays) cancel(w http.ResponseWriter, r *http.Request, who *hermod.Pri
 	return nil
 }
 
-type replayPage struct {
-	Data []replayItem `json:"data"`
-	Next nullable     `json:"next"`
-}
-
 func (p *Replays) list(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
 	owner, err := ownerOf(r, who)
 	if err != nil {
 		return err
 	}
-	limit, err := parseLimit(r)
+	pages, err := readPager(r, p.Cursors, "replays", owner)
 	if err != nil {
 		return err
 	}
-	scope := []string{"replays", owner}
-	q := hermod.ReplayQuery{Owner: owner, Limit: limit + 1} // one more tells of a next page
-	if page := api.Query(r, "page"); page != "" {
-		position, err := p.Cursors.Read(r.Context(), scope, "page", page)
-		if err != nil {
-			return err
-		}
-		if q.Below, err = hermod.ParseID(position); err != nil {
+	q := hermod.ReplayQuery{Owner: owner, Limit: pages.limit + 1} // one more tells of a next page
+	if pages.position != "" {
+		if q.Below, err = hermod.ParseID(pages.position); err != nil {
 			return fmt.Errorf("reading a position: %w", err)
 		}
 	}
@@ -249,16 +240,8 @@ func (p *Replays) list(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	if err != nil {
 		return fmt.Errorf("listing replays: %w", err)
 	}
-	answer, base := replayPage{Data: []replayItem{}}, p.BaseURL.Of(r)
-	for _, replay := range replays[:min(limit, len(replays))] {
-		answer.Data = append(answer.Data, replayItemOf(replay, base))
-	}
-	if len(replays) > limit {
-		cursor, err := p.Cursors.Make(r.Context(), scope, replays[limit-1].ID.String())
-		if err != nil {
-			return err
-		}
-		answer.Next = nullable(nextPage(r, base+Base+"/replays", "page", cursor))
-	}
-	return api.WriteJSON(w, http.StatusOK, answer)
+	base := p.BaseURL.Of(r)
+	order := func(replay *hermod.Replay) string { return replay.ID.String() }
+	show := func(replay *hermod.Replay) replayItem { return replayItemOf(replay, base) }
+	return writePage(w, pages, base+Base+"/replays", replays, order, show)
 }

@@ -2,13 +2,10 @@ package signicat
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 	"unicode/utf8"
 
-	"hermod/pkg/api"
 	"hermod/pkg/hermod"
-	"hermod/pkg/ingest"
 )
 
 // The bounds of what a replay or a mock may say.
@@ -16,25 +13,6 @@ const (
 	maxReplayTypes = 20
 	maxSmallBody   = 64 << 10 // bytes of the whole body
 )
-
-// readMembers reads a small body of these members.
-func readMembers(r *http.Request, names ...string) (*fields, error) {
-	if m := api.MediaType(r); m != "application/json" && m != "" {
-		return nil, api.ErrUnsupportedMediaType
-	}
-	body, err := api.ReadBody(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxSmallBody {
-		return nil, hermod.Errorf(hermod.CodeTooLarge, "the body may have %d bytes", maxSmallBody)
-	}
-	members, err := ingest.Members(body, names...)
-	if err != nil {
-		return nil, err
-	}
-	return &fields{subscriptionInput: members}, nil
-}
 
 // readReplay reads the filter of a replay into it, and whether only a preview is
 // asked for.

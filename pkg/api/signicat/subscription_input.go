@@ -1,37 +1,23 @@
 package signicat
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
 
-	"hermod/pkg/api"
 	"hermod/pkg/hermod"
-	"hermod/pkg/ingest"
 	"hermod/pkg/sign"
 )
 
-// subscriptionInput is the body of a create or an update. Members stay raw, so
-// that an absent one, a null and a wrong one can be told apart.
-type subscriptionInput map[string]json.RawMessage
+// subscriptionInput is the body of a create or an update.
+type subscriptionInput members
 
 func readSubscription(r *http.Request) (subscriptionInput, error) {
-	if m := api.MediaType(r); m != "application/json" && m != "" {
-		return nil, api.ErrUnsupportedMediaType
-	}
-	body, err := api.ReadBody(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxSubscription {
-		return nil, hermod.Errorf(hermod.CodeTooLarge, "a subscription may have %d bytes", maxSubscription)
-	}
-	return ingest.Members(body, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
+	in, err := readMembers(r, maxSubscription, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
 		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription")
+	return subscriptionInput(in), err
 }
 
 // The bounds of what a subscription may say.
@@ -43,46 +29,6 @@ const (
 	maxSubscription      = 256 << 10 // bytes of the whole body
 )
 
-// fields gathers what is wrong with a body, so that all of it is told at once.
-type fields struct {
-	subscriptionInput
-	wrong []hermod.FieldError
-	// forbidden is the scope that the caller lacks for what it asks for; "" for none.
-	forbidden string
-}
-
-func (f *fields) fail(name, reason string) {
-	f.wrong = append(f.wrong, hermod.FieldError{Name: name, Reason: reason})
-}
-
-// given reports whether the member is there and not null.
-func (f *fields) given(name string) bool {
-	raw, ok := f.subscriptionInput[name]
-	return ok && !bytes.Equal(raw, []byte("null"))
-}
-
-// read reads a given member into v.
-func (f *fields) read(name string, v any, kind string) bool {
-	if !f.given(name) {
-		return false
-	}
-	if err := json.Unmarshal(f.subscriptionInput[name], v); err != nil {
-		f.fail(name, "must be "+kind)
-		return false
-	}
-	return true
-}
-
-func (f *fields) err() error {
-	if f.forbidden != "" {
-		return hermod.Errorf(hermod.CodeForbidden, "this needs the scope %s", f.forbidden)
-	}
-	if len(f.wrong) == 0 {
-		return nil
-	}
-	return hermod.InvalidFields(f.wrong...)
-}
-
 // A writer is who writes a subscription, and with what.
 type writer struct {
 	principal *hermod.Principal
@@ -92,7 +38,7 @@ type writer struct {
 
 // create reads a new subscription into s.
 func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
-	f := &fields{subscriptionInput: in}
+	f := &fields{members: members(in)}
 	f.required("name", "type", "typeConfiguration")
 	f.name(s)
 	if f.read("type", &s.Type, "a string") && s.Type == "" {
@@ -107,7 +53,7 @@ func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 // or absent: name, active and the privileged members stay; filters, signing and end
 // are removed.
 func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
-	f := &fields{subscriptionInput: in}
+	f := &fields{members: members(in)}
 	before := *s
 	f.required("type", "typeConfiguration")
 	f.name(s)
@@ -122,14 +68,6 @@ func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed b
 	revealed = f.authentication(s, w.random)
 	f.guard(&before, s, w.principal)
 	return revealed, f.err()
-}
-
-func (f *fields) required(names ...string) {
-	for _, name := range names {
-		if !f.given(name) {
-			f.fail(name, "is required")
-		}
-	}
 }
 
 func (f *fields) name(s *hermod.Subscription) {
@@ -166,7 +104,7 @@ func (f *fields) configuration(s *hermod.Subscription, targets Targets) {
 	if !f.given("typeConfiguration") || s.Type == "" {
 		return
 	}
-	raw, err := unmask(f.subscriptionInput["typeConfiguration"], s.Secrets.Configuration)
+	raw, err := unmask(f.members["typeConfiguration"], s.Secrets.Configuration)
 	if err != nil {
 		f.fail("typeConfiguration", err.Error())
 		return

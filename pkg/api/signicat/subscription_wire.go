@@ -2,9 +2,6 @@ package signicat
 
 import (
 	"encoding/json"
-	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -103,16 +100,4 @@ func trueOrNull(on bool) *bool {
 		return nil
 	}
 	return &on
-}
-
-// nextPage is a link to the same list with another cursor.
-func nextPage(r *http.Request, list, parameter, cursor string) string {
-	query := url.Values{}
-	for key, values := range r.URL.Query() {
-		if !strings.EqualFold(key, parameter) {
-			query[key] = values
-		}
-	}
-	query.Set(parameter, cursor)
-	return list + "?" + query.Encode()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,8 +44,6 @@ type Subscriptions struct {
 }
 
 const (
-	defaultSubscriptionPage = 100
-	maxSubscriptionPage     = 100
 	// updateTries is how often an update that lost a race is tried again: this API
 	// knows no versions, so the last writer wins.
 	updateTries = 5
@@ -218,67 +215,30 @@ func (s *Subscriptions) change(r *http.Request, p *hermod.Principal, apply func(
 	return nil, hermod.Errorf(hermod.CodeConflict, "the subscription is being changed by others; try again")
 }
 
-type subscriptionPage struct {
-	Data []subscriptionItem `json:"data"`
-	Next nullable           `json:"next"`
-}
-
 func (s *Subscriptions) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	owner, err := ownerOf(r, p)
 	if err != nil {
 		return err
 	}
-	limit, err := parseLimit(r)
+	pages, err := readPager(r, s.Cursors, "subscriptions", owner)
 	if err != nil {
 		return err
-	}
-	scope := []string{"subscriptions", owner}
-	after := ""
-	if page := api.Query(r, "page"); page != "" {
-		if after, err = s.Cursors.Read(r.Context(), scope, "page", page); err != nil {
-			return err
-		}
 	}
 	all, err := s.Store.Subscriptions(r.Context(), owner)
 	if err != nil {
 		return fmt.Errorf("listing subscriptions: %w", err)
 	}
 	all = slices.DeleteFunc(slices.Clone(all), func(sub *hermod.Subscription) bool {
-		return sub.Deleted() || sub.Dialect != hermod.Signicat || orderOf(sub) <= after
+		return sub.Deleted() || sub.Dialect != hermod.Signicat || orderOf(sub) <= pages.position
 	})
 	slices.SortFunc(all, func(a, b *hermod.Subscription) int { return strings.Compare(orderOf(a), orderOf(b)) })
 
-	answer := subscriptionPage{Data: []subscriptionItem{}}
 	base := s.BaseURL.Of(r)
-	for _, sub := range all[:min(limit, len(all))] {
-		answer.Data = append(answer.Data, subscriptionItemOf(sub, s.Now(), base))
-	}
-	if len(all) > limit {
-		cursor, err := s.Cursors.Make(r.Context(), scope, orderOf(all[limit-1]))
-		if err != nil {
-			return err
-		}
-		answer.Next = nullable(nextPage(r, base+Base+"/subscriptions", "page", cursor))
-	}
-	return api.WriteJSON(w, http.StatusOK, answer)
+	show := func(sub *hermod.Subscription) subscriptionItem { return subscriptionItemOf(sub, s.Now(), base) }
+	return writePage(w, pages, base+Base+"/subscriptions", all, orderOf, show)
 }
 
 // orderOf sorts a list by age, the oldest first.
 func orderOf(sub *hermod.Subscription) string {
 	return fmt.Sprintf("%020d %s", sub.CreatedAt.UnixNano(), sub.ID)
-}
-
-func parseLimit(r *http.Request) (int, error) {
-	q := queryReader{r: r}
-	limit := defaultSubscriptionPage
-	if text := q.one("limit"); text != "" {
-		var err error
-		limit, err = strconv.Atoi(text)
-		q.check("limit", err == nil && 1 <= limit && limit <= maxSubscriptionPage,
-			fmt.Sprintf("must be a whole number from 1 to %d", maxSubscriptionPage))
-	}
-	if len(q.wrong) > 0 {
-		return 0, hermod.InvalidFields(q.wrong...)
-	}
-	return limit, nil
 }
