@@ -68,7 +68,9 @@ func TestTokensOfAnUnreachableIssuerDoNotDecideHowOftenItIsAsked(t *testing.T) {
 	s := newService()
 	p := newIDP(t, jwk("rsa", "RS256"))
 	s.trust(t, p)
-	p.set(func() { p.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) } })
+	p.set(func() {
+		p.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	})
 	for i, reads := range []int{1, 1, 1, 2} {
 		_, err := s.authenticate(t, "Bearer "+s.outside(t, "RS256", "rsa", nil))
 		if hermod.CodeOf(err) != hermod.CodeUnavailable || p.count() != reads {
