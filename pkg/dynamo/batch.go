@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"golang.org/x/sync/errgroup"
 
 	"hermod/pkg/hermod"
 )
@@ -139,22 +140,15 @@ func forEach(ctx context.Context, n int, fn func(ctx context.Context, i int) err
 	if n == 1 {
 		return fn(ctx, 0)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
 	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		g.Go(func() error {
 			if ctx.Err() != nil {
-				return
+				return context.Cause(ctx)
 			}
-			if err := fn(ctx, i); err != nil {
-				cancel(err)
-			}
+			return fn(ctx, i)
 		})
 	}
-	wg.Wait()
-	return context.Cause(ctx)
+	return g.Wait()
 }

@@ -7,8 +7,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"hermod/pkg/hermod"
 )
@@ -81,11 +82,15 @@ const reading = 16
 // harmless.
 func nextRuns(ctx context.Context, d Deliveries, deliveries []delivery, replay hermod.ID) ([]hermod.Message, error) {
 	last := make([]*hermod.Attempt, len(deliveries))
-	err := forEach(ctx, len(deliveries), func(ctx context.Context, i int) (err error) {
-		last[i], err = d.LastOf(ctx, deliveries[i].to.ID, deliveries[i].event.ID)
-		return err
-	})
-	if err != nil {
+	g, reads := errgroup.WithContext(ctx)
+	g.SetLimit(reading)
+	for i, one := range deliveries {
+		g.Go(func() (err error) {
+			last[i], err = d.LastOf(reads, one.to.ID, one.event.ID)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("reading the last attempts of deliveries: %w", err)
 	}
 	messages := make([]hermod.Message, 0, len(deliveries))
@@ -103,27 +108,4 @@ func nextRuns(ctx context.Context, d Deliveries, deliveries []delivery, replay h
 		messages = append(messages, m)
 	}
 	return messages, nil
-}
-
-// forEach runs fn for 0 to n-1, several at a time, and answers the first error,
-// which cancels the others. It returns when all have.
-func forEach(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	free := make(chan struct{}, reading)
-	for i := range n {
-		free <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-free }()
-			if ctx.Err() != nil {
-				return
-			}
-			if err := fn(ctx, i); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
 }

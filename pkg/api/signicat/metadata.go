@@ -129,14 +129,23 @@ func errInternalType() error {
 	return hermod.Errorf(hermod.CodeForbidden, "the type is internal: to end that needs the scope %s", hermod.ScopeInternal)
 }
 
+// typeOf is the account and the type that a path names. What is no type is not
+// registered.
+func typeOf(r *http.Request, p *hermod.Principal) (account, event string, err error) {
+	if account, err = accountOf(r, p); err != nil {
+		return "", "", err
+	}
+	event = r.PathValue("type")
+	if _, _, ok := hermod.ParseType(event); !ok {
+		return "", "", errNoType()
+	}
+	return account, event, nil
+}
+
 func (m *Metadata) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	account, err := accountOf(r, p)
+	account, event, err := typeOf(r, p)
 	if err != nil {
 		return err
-	}
-	event := r.PathValue("type")
-	if _, _, ok := hermod.ParseType(event); !ok {
-		return errNoType()
 	}
 	d, err := m.Store.Definition(r.Context(), account, event)
 	if hermod.CodeOf(err) == hermod.CodeNotFound {
@@ -194,13 +203,9 @@ func (m *Metadata) put(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 }
 
 func (m *Metadata) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	account, err := accountOf(r, p)
+	account, event, err := typeOf(r, p)
 	if err != nil {
 		return err
-	}
-	event := r.PathValue("type")
-	if _, _, ok := hermod.ParseType(event); !ok {
-		return errNoType()
 	}
 	standing, err := m.Store.Definition(r.Context(), account, event)
 	if err == nil {
