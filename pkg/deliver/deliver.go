@@ -16,10 +16,19 @@ import (
 
 // An Encoder makes a delivery in one dialect: its body and its signature.
 type Encoder interface {
-	// Encode makes the payload of the attempt with the key, made at the given time.
-	Encode(e *hermod.Event, s *hermod.Subscription, key hermod.AttemptKey, at time.Time) (Payload, error)
+	// Encode makes the payload of an attempt.
+	Encode(ctx context.Context, d Delivery) (Payload, error)
 	// Schedule is the waits of a subscription that names none.
 	Schedule() hermod.Schedule
+}
+
+// A Delivery is what one attempt is to push.
+type Delivery struct {
+	Event        *hermod.Event
+	Subscription *hermod.Subscription
+	// Key names the attempt, At is when it is made.
+	Key hermod.AttemptKey
+	At  time.Time
 }
 
 // Options are what a Deliverer needs.

@@ -161,14 +161,14 @@ const attemptHeader = "X-Attempt"
 
 func (f fakeEncoder) Schedule() hermod.Schedule { return f.schedule }
 
-func (f fakeEncoder) Encode(e *hermod.Event, _ *hermod.Subscription, key hermod.AttemptKey, _ time.Time) (deliver.Payload, error) {
-	switch e.Name {
+func (f fakeEncoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload, error) {
+	switch d.Event.Name {
 	case "unencodable":
 		return deliver.Payload{}, errors.New("cannot be encoded")
 	case "explosive":
 		panic("in the encoder")
 	}
-	return deliver.Payload{Body: e.Data, Header: http.Header{attemptHeader: {key.String()}}}, nil
+	return deliver.Payload{Body: d.Event.Data, Header: http.Header{attemptHeader: {d.Key.String()}}}, nil
 }
 
 // The destination's answers.

@@ -176,7 +176,8 @@ type watchedEncoder struct {
 	w *world
 }
 
-func (c watchedEncoder) Encode(e *hermod.Event, s *hermod.Subscription, key hermod.AttemptKey, at time.Time) (deliver.Payload, error) {
+func (c watchedEncoder) Encode(ctx context.Context, d deliver.Delivery) (deliver.Payload, error) {
+	e, key, at := d.Event, d.Key, d.At
 	rows := c.w.store.rows[key.RunKey]
 	switch n := key.Number; {
 	case n > 1 && at.Before(rows[n-2].NextAt):
@@ -186,7 +187,7 @@ func (c watchedEncoder) Encode(e *hermod.Event, s *hermod.Subscription, key herm
 	case c.w.current.final[key.RunKey]:
 		c.w.breaks("attempt %s by %s, which had read that the run has ended", key, c.w.current.name)
 	}
-	return c.fakeEncoder.Encode(e, s, key, at)
+	return c.fakeEncoder.Encode(ctx, d)
 }
 
 // Send is the queue as the waker sees it.

@@ -116,7 +116,7 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if !ok {
 		return w.later(ctx, fmt.Errorf("no encoder for dialect %q", s.Dialect))
 	}
-	payload, err := encoder.Encode(e, s, row.AttemptKey, row.At)
+	payload, err := encoder.Encode(ctx, Delivery{Event: e, Subscription: s, Key: row.AttemptKey, At: row.At})
 	if err != nil {
 		return w.later(ctx, fmt.Errorf("encoding for %s: %w", s.Dialect, err))
 	}

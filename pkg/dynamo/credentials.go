@@ -68,6 +68,7 @@ func (s *Store) Credentials(ctx context.Context, account string) ([]*hermod.Cred
 func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	row := credentialKey(c.ID).item()
 	row.text("n", c.Name)
+	row.text("t", c.Tenant)
 	row.binary("h", c.SecretHash)
 	row.text("a", c.Account)
 	row.text("org", c.Organization)
@@ -93,6 +94,7 @@ func credentialOf(row item) (*hermod.Credential, error) {
 	return &hermod.Credential{
 		ID:           strings.TrimPrefix(r.str("PK"), credentialPrefix),
 		Name:         r.str("n"),
+		Tenant:       r.str("t"),
 		SecretHash:   r.bytes("h"),
 		Account:      r.str("a"),
 		Organization: r.str("org"),
@@ -111,7 +113,7 @@ func (s *Store) SigningKeys(ctx context.Context) ([]hermod.SigningKey, error) {
 	keys, err := collectConfig(ctx, s, signingKeysPK, "", func(it item) (hermod.SigningKey, error) {
 		r := reader{item: it}
 		return hermod.SigningKey{
-			ID: r.str("SK"), Public: r.bytes("pub"), Sealed: r.bytes("sealed"), CreatedAt: r.at("at"),
+			ID: r.str("SK"), Use: r.str("use"), Public: r.bytes("pub"), Sealed: r.bytes("sealed"), CreatedAt: r.at("at"),
 		}, r.err
 	})
 	if err != nil {
@@ -126,6 +128,7 @@ func (s *Store) SigningKeys(ctx context.Context) ([]hermod.SigningKey, error) {
 // PutSigningKey puts a key if absent; CodeConflict.
 func (s *Store) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
 	row := signingKeyKey(k.ID).item()
+	row.text("use", k.Use)
 	row.binary("pub", k.Public)
 	row.binary("sealed", k.Sealed)
 	row.time("at", k.CreatedAt)

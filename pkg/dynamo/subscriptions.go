@@ -175,6 +175,10 @@ func subscriptionRow(sub *hermod.Subscription) item {
 	row.time("updated", sub.UpdatedAt)
 	row.time("deleted", sub.DeletedAt)
 	row.flag("internal", sub.IncludeInternal)
+	row.text("tenant", sub.Tenant)
+	row.text("description", sub.Description)
+	row.text("backoff", sub.Backoff)
+	row.flag("translate", sub.Translate)
 	row.flag(global, sub.Global)
 	row.binary("sealed", sub.Sealed)
 	return row
@@ -202,6 +206,10 @@ func subscriptionOf(row item) (*hermod.Subscription, error) {
 
 		IncludeInternal: r.isSet("internal"),
 		Global:          r.isSet(global),
+		Tenant:          r.str("tenant"),
+		Description:     r.str("description"),
+		Backoff:         r.str("backoff"),
+		Translate:       r.isSet("translate"),
 	}
 	if _, ok := row["schedule"]; ok {
 		sub.Schedule = hermod.Schedule{}

@@ -38,6 +38,7 @@ const (
 	ReasonSubDisabled   Reason = "subscription_disabled"
 	ReasonSubExpired    Reason = "subscription_expired"
 	ReasonInternalEvent Reason = "internal_event" // the subscription no longer includes those
+	ReasonNoEquivalent  Reason = "no_equivalent"  // the event lacks what the type that was asked for needs
 )
 
 // A Trigger is what started a run.

@@ -31,6 +31,8 @@ type Credential struct {
 	ID string
 	// Name is for people; "" for none.
 	Name string
+	// Tenant is what the credential's dialect calls the account; "" for the native one.
+	Tenant string
 	// SecretHash is SHA-256 of the secret.
 	SecretHash   []byte
 	Account      string
@@ -68,13 +70,28 @@ const (
 	ScopeGlobal     = "events.global"
 )
 
+// The scopes of the credentials of the other dialects. None of them is good for a
+// route of another dialect.
+const (
+	ScopeSignly    = "signly"
+	ScopeTeliaSign = "telia-sign"
+	// ScopeUniversign is held by every API key of a workspace, ScopeUniversignEvents
+	// by those whose role lets them see its events, and ScopeUniversignKeys by those
+	// that may manage its API keys.
+	ScopeUniversign       = "universign"
+	ScopeUniversignEvents = "universign.events"
+	ScopeUniversignKeys   = "universign.keys"
+)
+
 // A Principal is who is calling. It is made from a credential and from nothing
 // that the request says.
 type Principal struct {
 	CredentialID string
 	Account      string
 	Organization string
-	Scopes       []string
+	// Tenant is what the credential's dialect calls the account; "" for the native one.
+	Tenant string
+	Scopes []string
 }
 
 // Has reports whether the principal holds the scope.
@@ -102,9 +119,11 @@ type Claim struct {
 // ClaimRetention is how long an idempotency key is remembered.
 const ClaimRetention = 24 * time.Hour
 
-// A SigningKey signs access tokens. The private part is sealed.
+// A SigningKey signs access tokens, or what its Use says. The private part is sealed.
 type SigningKey struct {
 	ID string
+	// Use tells apart the keys that sign different things; "" for access tokens.
+	Use string
 	// Public is PKIX DER, Sealed the encrypted PKCS #8 DER.
 	Public    []byte
 	Sealed    []byte

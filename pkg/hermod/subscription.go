@@ -11,8 +11,14 @@ import (
 // deliveries of the subscriptions made through it.
 type Dialect string
 
-// Signicat is the native dialect.
-const Signicat Dialect = "signicat"
+// The dialects. Signicat is the native one; the types of each other one have a sender
+// of the dialect's name.
+const (
+	Signicat   Dialect = "signicat"
+	Signly     Dialect = "signly"
+	TeliaSign  Dialect = "telia-sign"
+	Universign Dialect = "universign"
+)
 
 // The destination types of the native dialect.
 const (
@@ -27,8 +33,13 @@ type Subscription struct {
 	ID      string
 	Owner   string
 	Dialect Dialect
-	Name    string
-	Active  bool
+	// Tenant is what the dialect calls the owner, for its deliveries; "" for the
+	// native one, which has no other name for it.
+	Tenant string
+	Name   string
+	// Description is for people; "" for none.
+	Description string
+	Active      bool
 	// DisabledReason says why Hermod itself switched the subscription off; ""
 	// where it did not.
 	DisabledReason string
@@ -40,12 +51,18 @@ type Subscription struct {
 	IncludeInternal bool
 	// Global receives the events of every owner.
 	Global bool
+	// Translate lets events of other dialects through that mean what a filter asks
+	// for. They are delivered in the form of the type that was asked for.
+	Translate bool
 	// Type is the kind of destination, such as Webhook.
 	Type string
 	// Signing is the kind of signature; "" for unsigned.
 	Signing SigningType
 	// Schedule replaces the dialect's waits between attempts; nil keeps them.
-	Schedule  Schedule
+	Schedule Schedule
+	// Backoff is the rule that Schedule was made by, in the dialect's words; "" for
+	// none.
+	Backoff   string
 	ExpiresAt time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time

@@ -6,12 +6,12 @@ import (
 	"hermod/pkg/hermod"
 )
 
-const credentialColumns = `id, name, secret_hash, account, organization, scopes, created_at, revoked_at`
+const credentialColumns = `id, name, secret_hash, account, organization, scopes, created_at, revoked_at, tenant`
 
 func scanCredential(row scanner) (*hermod.Credential, error) {
 	c := &hermod.Credential{}
 	err := row.Scan(&c.ID, scanText(&c.Name), &c.SecretHash, scanText(&c.Account), scanText(&c.Organization), scanJSON(&c.Scopes),
-		scanTime(&c.CreatedAt), scanTime(&c.RevokedAt))
+		scanTime(&c.CreatedAt), scanTime(&c.RevokedAt), scanText(&c.Tenant))
 	return c, err
 }
 
@@ -50,9 +50,9 @@ func (db *DB) Credentials(ctx context.Context, account string) (all []*hermod.Cr
 // PutCredential writes or replaces a credential.
 func (db *DB) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	return db.update(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT OR REPLACE INTO credentials (`+credentialColumns+`) VALUES (?,?,?,?,?,?,?,?)`,
+		_, err := t.exec(`INSERT OR REPLACE INTO credentials (`+credentialColumns+`) VALUES (?,?,?,?,?,?,?,?,?)`,
 			c.ID, textValue(c.Name), c.SecretHash, textValue(c.Account), textValue(c.Organization), listValue(c.Scopes),
-			timeValue(c.CreatedAt), timeValue(c.RevokedAt))
+			timeValue(c.CreatedAt), timeValue(c.RevokedAt), textValue(c.Tenant))
 		return err
 	})
 }
@@ -81,10 +81,10 @@ func (db *DB) SigningKeys(ctx context.Context) (keys []hermod.SigningKey, err er
 	err = db.view(ctx, func(r reader) error {
 		return r.each(func(row scanner) error {
 			var k hermod.SigningKey
-			err := row.Scan(&k.ID, &k.Public, &k.Sealed, scanTime(&k.CreatedAt))
+			err := row.Scan(&k.ID, &k.Public, &k.Sealed, scanTime(&k.CreatedAt), scanText(&k.Use))
 			keys = append(keys, k)
 			return err
-		}, `SELECT id, public, sealed, created_at FROM signing_keys ORDER BY created_at DESC, id DESC`)
+		}, `SELECT id, public, sealed, created_at, use FROM signing_keys ORDER BY created_at DESC, id DESC`)
 	})
 	return keys, err
 }
@@ -92,8 +92,8 @@ func (db *DB) SigningKeys(ctx context.Context) (keys []hermod.SigningKey, err er
 // PutSigningKey puts a key if absent. It fails with CodeConflict where it exists.
 func (db *DB) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
 	return db.update(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO signing_keys (id, public, sealed, created_at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING`,
-			k.ID, k.Public, k.Sealed, timeValue(k.CreatedAt))
+		n, err := t.exec(`INSERT INTO signing_keys (id, public, sealed, created_at, use) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING`,
+			k.ID, k.Public, k.Sealed, timeValue(k.CreatedAt), textValue(k.Use))
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "signing key %s exists", k.ID)
 		}

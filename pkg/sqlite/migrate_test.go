@@ -42,7 +42,14 @@ func older(t *testing.T, steps int) (path string, event hermod.ID) {
 
 func TestAFileOfAnOlderProgramIsTakenOn(t *testing.T) {
 	t.Parallel()
-	path, event := older(t, 1)
+	for steps := 1; steps < len(migrations()); steps++ {
+		path, event := older(t, steps)
+		takeOn(t, path, event)
+	}
+}
+
+func takeOn(t *testing.T, path string, event hermod.ID) {
+	t.Helper()
 	for range 2 { // the second time there is nothing to do
 		db, err := Open(t.Context(), path, Options{IDs: hermod.NewIDs(time.Now, func([]byte) {})})
 		if err != nil {

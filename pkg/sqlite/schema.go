@@ -3,7 +3,7 @@ package sqlite
 // migrations are the steps that make the tables, in their order. The number of
 // steps that a file has been through is its user_version; a file that is ahead of
 // this program is refused. A step that was released is never changed.
-func migrations() []string { return []string{tables, managed} }
+func migrations() []string { return []string{tables, managed, dialects} }
 
 // tables is the first step. Ids are BLOBs of 16 bytes. Times are what timeValue
 // makes. Events and attempts are rowid tables: their rows are too long to sit in
@@ -188,4 +188,17 @@ CREATE TABLE replays (
 	PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX replays_running ON replays (owner, id) WHERE running;
+`
+
+// dialects is what the dialects beside the native one stand on.
+const dialects = `
+ALTER TABLE subscriptions ADD COLUMN tenant TEXT;
+ALTER TABLE subscriptions ADD COLUMN description TEXT;
+ALTER TABLE subscriptions ADD COLUMN backoff TEXT;
+ALTER TABLE subscriptions ADD COLUMN translate INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE credentials ADD COLUMN tenant TEXT;
+
+-- use: what the key signs, NULL for access tokens.
+ALTER TABLE signing_keys ADD COLUMN use TEXT;
 `

@@ -25,13 +25,13 @@ func testCredentials(t *testing.T, f *fixture) {
 	}
 	f.run(t, "come back whole and are replaced, by id and in their account's list", func(t *testing.T) {
 		c := hermod.Credential{
-			ID: f.name("oauth:client"), Name: odd, SecretHash: []byte{0, 1, 255}, Account: f.name("a"), Organization: f.name("o"),
+			ID: f.name("oauth:client"), Name: odd, Tenant: odd, SecretHash: []byte{0, 1, 255}, Account: f.name("a"), Organization: f.name("o"),
 			Scopes: []string{hermod.ScopeManage, hermod.ScopePublish}, CreatedAt: instant(),
 		}
 		must(t, f.store.PutCredential(t.Context(), &c))
 		wantEqual(t, normal(got(f.store.Credential(t.Context(), c.ID))(t)), c)
 		wantEqual(t, listed(t, c.Account), []hermod.Credential{c})
-		c.RevokedAt, c.Organization, c.Name, c.Scopes = instant(), "", "", nil
+		c.RevokedAt, c.Organization, c.Name, c.Tenant, c.Scopes = instant(), "", "", "", nil
 		must(t, f.store.PutCredential(t.Context(), &c))
 		wantEqual(t, normal(got(f.store.Credential(t.Context(), c.ID))(t)), c)
 		wantEqual(t, listed(t, c.Account), []hermod.Credential{c})
@@ -111,7 +111,7 @@ func testSigningKeys(t *testing.T, f *fixture) {
 		var want []hermod.SigningKey
 		for i := range 3 {
 			k := hermod.SigningKey{
-				ID: f.name("key"), Public: []byte{1, 0, byte(i)}, Sealed: []byte{2, 0, byte(i)},
+				ID: f.name("key"), Use: []string{"", "webhooks"}[i%2], Public: []byte{1, 0, byte(i)}, Sealed: []byte{2, 0, byte(i)},
 				CreatedAt: instant().Add(time.Duration(i) * time.Second),
 			}
 			must(t, f.store.PutSigningKey(t.Context(), k))

@@ -1,9 +1,9 @@
 package signicat
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
@@ -33,14 +33,15 @@ func (c Encoder) Schedule() hermod.Schedule {
 }
 
 // Encode makes the payload of an attempt. The body is the same at every attempt.
-func (c Encoder) Encode(e *hermod.Event, s *hermod.Subscription, key hermod.AttemptKey, at time.Time) (deliver.Payload, error) {
+func (c Encoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload, error) {
+	e, s := d.Event, d.Subscription
 	body, err := encode(wireEventOf(e))
 	if err != nil {
 		return deliver.Payload{}, fmt.Errorf("encoding event %s: %w", e.ID, err)
 	}
 	h := http.Header{}
 	h.Set("X-Signicat-Event-Id", e.ID.String())
-	h.Set("X-Signicat-Delivery-Attempt-Id", key.String())
+	h.Set("X-Signicat-Delivery-Attempt-Id", d.Key.String())
 	if s.Signing != hermod.Unsigned {
 		if s.Signing == hermod.HMACSHA256 {
 			signature := sign.HMACHex(s.Secrets.SigningSecret, body)
@@ -48,7 +49,7 @@ func (c Encoder) Encode(e *hermod.Event, s *hermod.Subscription, key hermod.Atte
 				h.Set(name, signature)
 			}
 		}
-		if err := sign.StandardWebhooks(h, e.ID.String(), at, body, s.Secrets.SigningSecret); err != nil {
+		if err := sign.StandardWebhooks(h, e.ID.String(), d.At, body, s.Secrets.SigningSecret); err != nil {
 			return deliver.Payload{}, fmt.Errorf("signing event %s: %w", e.ID, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 )
 
@@ -30,12 +31,16 @@ func key(e *hermod.Event) hermod.AttemptKey {
 	return hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: "s-1", EventID: e.ID}, Number: 1}
 }
 
+func attempt(e *hermod.Event, s *hermod.Subscription, at time.Time) deliver.Delivery {
+	return deliver.Delivery{Event: e, Subscription: s, Key: key(e), At: at}
+}
+
 func TestADeliveryIsTheNineFieldEventSigned(t *testing.T) {
 	t.Parallel()
 	e, body, signature := vector(t)
 	s := &hermod.Subscription{Signing: hermod.HMACSHA256, Secrets: hermod.Secrets{SigningSecret: "E*wl1K87LYnUoZSm"}}
 	for _, headers := range [][]string{nil, {"X-Signicat-Signature"}, {"X-One", "x-two"}} {
-		p, err := signicat.Encoder{SignatureHeaders: headers}.Encode(e, s, key(e), start)
+		p, err := signicat.Encoder{SignatureHeaders: headers}.Encode(t.Context(), attempt(e, s, start))
 		if err != nil || string(p.Body) != body || p.ContentType != "application/json" {
 			t.Fatalf("%s, %v", p.Body, err)
 		}
@@ -61,7 +66,7 @@ func TestADeliverySaysNoMoreThanItsSubscriptionAsksFor(t *testing.T) {
 		hermod.Unsigned: {false, false}, hermod.HMACSHA256: {true, true}, hermod.StandardWebhooks: {false, true},
 	} {
 		s := &hermod.Subscription{Signing: signing, Secrets: hermod.Secrets{SigningSecret: "secret"}}
-		p, err := signicat.Encoder{}.Encode(e, s, key(e), start)
+		p, err := signicat.Encoder{}.Encode(t.Context(), attempt(e, s, start))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,11 +88,11 @@ func TestTheBytesOfADeliveryAreThoseOfItsEvent(t *testing.T) {
 		if data == "" {
 			e.Data = nil
 		}
-		first, err := signicat.Encoder{}.Encode(e, &hermod.Subscription{}, key(e), start)
+		first, err := signicat.Encoder{}.Encode(t.Context(), attempt(e, &hermod.Subscription{}, start))
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := signicat.Encoder{}.Encode(e, &hermod.Subscription{}, key(e), start.Add(time.Hour))
+		again, err := signicat.Encoder{}.Encode(t.Context(), attempt(e, &hermod.Subscription{}, start.Add(time.Hour)))
 		if err != nil || string(first.Body) != string(again.Body) {
 			t.Errorf("%s, then %s: %v", first.Body, again.Body, err)
 		}
@@ -97,7 +102,7 @@ func TestTheBytesOfADeliveryAreThoseOfItsEvent(t *testing.T) {
 		}
 	}
 	e.Data = json.RawMessage(`{`)
-	if _, err := (signicat.Encoder{}).Encode(e, &hermod.Subscription{}, key(e), start); err == nil {
+	if _, err := (signicat.Encoder{}).Encode(t.Context(), attempt(e, &hermod.Subscription{}, start)); err == nil {
 		t.Error("what is no JSON is sent")
 	}
 }
