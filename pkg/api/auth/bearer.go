@@ -3,25 +3,16 @@ package auth
 import (
 	"context"
 	"crypto/rsa"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"hermod/pkg/hermod"
 )
-
-// resolvedFresh is how long a resolved credential is kept: a revoked one works
-// that much longer.
-const resolvedFresh = 60 * time.Second
-
-// maxResolved bounds the credentials kept.
-const maxResolved = 10_000
 
 // Bearer resolves access tokens and API keys into principals.
 type Bearer struct {
@@ -31,13 +22,7 @@ type Bearer struct {
 	Outside *Outside
 	Now     func() time.Time
 
-	mu       sync.Mutex
-	resolved map[[sha256.Size]byte]resolved
-}
-
-type resolved struct {
-	principal *hermod.Principal
-	until     time.Time
+	memory memory
 }
 
 // Authenticate resolves the bearer token of the request. It fails with
@@ -47,29 +32,9 @@ func (b *Bearer) Authenticate(r *http.Request) (*hermod.Principal, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, hermod.Errorf(hermod.CodeUnauthorized, "a bearer token is needed")
 	}
-	key := sha256.Sum256([]byte(token))
-	now := b.Now()
-	b.mu.Lock()
-	known, ok := b.resolved[key]
-	b.mu.Unlock()
-	if ok && now.Before(known.until) {
-		return known.principal, nil
-	}
-	principal, expires, err := b.resolve(r.Context(), token)
-	if err != nil {
-		return nil, err // and remember nothing: there is no end of tokens that are not valid
-	}
-	until := now.Add(resolvedFresh)
-	if !expires.IsZero() && expires.Before(until) {
-		until = expires
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.resolved == nil || len(b.resolved) >= maxResolved {
-		b.resolved = map[[sha256.Size]byte]resolved{}
-	}
-	b.resolved[key] = resolved{principal, until}
-	return principal, nil
+	return b.memory.principal(token, b.Now(), func() (*hermod.Principal, time.Time, error) {
+		return b.resolve(r.Context(), token)
+	})
 }
 
 // resolve tells the kinds of tokens apart by what they say of themselves. Each has
@@ -113,7 +78,7 @@ func (b *Bearer) resolveKey(ctx context.Context, token string) (*hermod.Principa
 	if !opens(c, secret) {
 		return nil, errInvalidToken(errors.New("no such API key"))
 	}
-	return &hermod.Principal{CredentialID: c.ID, Account: c.Account, Organization: c.Organization, Scopes: c.Scopes}, nil
+	return principalOf(c), nil
 }
 
 // resolveOwn verifies a token of this service and looks its client up: what the

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,11 +42,14 @@ const sealOwner = "hermod"
 const keyBits = 2048
 
 // Keys are the keys that sign access tokens, kept for a while; see KeyStateOf for
-// the life of one. A function that only verifies has no Sealer.
+// the life of one. A function that only verifies has no Sealer. With a Use they are
+// the keys that sign something else: of a set of their own, with the same life.
 type Keys struct {
 	Store  KeyStore
 	Sealer Sealer
-	Now    func() time.Time
+	// Use is that of the keys; "" for access tokens. Prefix begins the ids of new ones.
+	Use, Prefix string
+	Now         func() time.Time
 	// Log takes the failures of a rotation, which fail no caller; nil is slog.Default.
 	Log *slog.Logger
 
@@ -71,7 +75,13 @@ func (k *Keys) read(ctx context.Context) ([]hermod.SigningKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading signing keys: %w", err)
 	}
-	return keys, nil
+	return OfUse(keys, k.Use), nil
+}
+
+// OfUse are those of the keys that sign one thing: a set within which each has its
+// state.
+func OfUse(keys []hermod.SigningKey, use string) []hermod.SigningKey {
+	return slices.DeleteFunc(slices.Clone(keys), func(key hermod.SigningKey) bool { return key.Use != use })
 }
 
 // public finds the key that verifies a token. It fails with CodeUnauthorized for
@@ -101,7 +111,7 @@ func parsePublic(key hermod.SigningKey) (*rsa.PublicKey, error) {
 	return public, nil
 }
 
-// A PublicKey verifies what the key of the id has signed, by RS256.
+// A PublicKey verifies what the key of the id has signed.
 type PublicKey struct {
 	ID  string
 	Key *rsa.PublicKey
@@ -147,8 +157,8 @@ func (k *Keys) someKeys(ctx context.Context) ([]hermod.SigningKey, error) {
 	return keys, nil
 }
 
-// signer gives the key that signs now, after a rotation where one is due.
-func (k *Keys) signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
+// Signer gives the key that signs now and its id, after a rotation where one is due.
+func (k *Keys) Signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
 	keys, err := k.someKeys(ctx)
 	if err != nil {
 		return "", nil, err
@@ -189,7 +199,7 @@ func (k *Keys) open(ctx context.Context, key hermod.SigningKey) (*rsa.PrivateKey
 // Ensure makes the first key where there is none, so that the first token need not
 // wait for it.
 func (k *Keys) Ensure(ctx context.Context) error {
-	_, _, err := k.signer(ctx)
+	_, _, err := k.Signer(ctx)
 	return err
 }
 
@@ -209,12 +219,12 @@ func (k *Keys) Create(ctx context.Context) error {
 		return fmt.Errorf("encoding a signing key: %w", err)
 	}
 	digest := sha256.Sum256(public)
-	id := hex.EncodeToString(digest[:8])
+	id := k.Prefix + hex.EncodeToString(digest[:8])
 	sealed, err := k.Sealer.Seal(ctx, sealOwner, id, der)
 	if err != nil {
 		return fmt.Errorf("sealing a signing key: %w", err)
 	}
-	key := hermod.SigningKey{ID: id, Public: public, Sealed: sealed, CreatedAt: k.Now()}
+	key := hermod.SigningKey{ID: id, Use: k.Use, Public: public, Sealed: sealed, CreatedAt: k.Now()}
 	if err := k.Store.PutSigningKey(ctx, key); err != nil {
 		return fmt.Errorf("storing a signing key: %w", err)
 	}
@@ -222,12 +232,16 @@ func (k *Keys) Create(ctx context.Context) error {
 	return nil
 }
 
-// CursorKeys are keys for the cursors of lists. They are derived from the sealed
-// signing keys, which every function can read, nobody else can, and which stay
-// the same: so there is no further secret to keep. The first is of the key that
-// signs, which every process has known for long; the key to come some do not know
-// yet.
+// CursorKeys are keys for the cursors of lists.
 func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
+	return k.derive(ctx, "hermod cursor v1")
+}
+
+// derive makes symmetric keys for a purpose from the sealed signing keys, which every
+// function can read, nobody else can, and which stay the same: so there is no further
+// secret to keep. The first is of the key that signs, which every process has known
+// for long; the key to come some do not know yet.
+func (k *Keys) derive(ctx context.Context, purpose string) ([][]byte, error) {
 	keys, err := k.all(ctx, "")
 	if err != nil {
 		return nil, err
@@ -237,7 +251,7 @@ func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
 	}
 	derived := make([][]byte, len(keys))
 	for i := range keys {
-		sum := sha256.Sum256(append([]byte("hermod cursor v1\x00"), keys[i].Sealed...))
+		sum := sha256.Sum256(append([]byte(purpose+"\x00"), keys[i].Sealed...))
 		derived[i] = sum[:]
 	}
 	first := signing(keys, k.Now())

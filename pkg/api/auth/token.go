@@ -63,7 +63,7 @@ func (i *Issuer) Issue(ctx context.Context, issuer, clientID, secret string, ask
 	if scopes = held(c.Scopes, asked); len(scopes) == 0 {
 		return "", nil, hermod.Errorf(hermod.CodeForbidden, "the client holds none of the scopes asked for")
 	}
-	id, key, err := i.Keys.signer(ctx)
+	id, key, err := i.Keys.Signer(ctx)
 	if err != nil {
 		return "", nil, err
 	}
