@@ -91,7 +91,7 @@ type Node struct {
 	delivery *sqlite.Queue
 	acceptor *ingest.Acceptor
 	pushers  *push.Pushers
-	server   *api.Server
+	server   http.Handler
 	// FirstStart says that this start created the local owners and clients.
 	FirstStart bool
 }
@@ -147,10 +147,8 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 	if o.RateLimit > 0 {
 		limiter = api.NewLimiter(o.RateLimit, o.Now)
 	}
-	n.server = api.NewServer(api.Options{
-		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: n.keys, Credentials: db, Outside: o.Outside, Now: o.Now}},
-		Routes:  n.Routes(), Log: o.Log, Now: o.Now, Trace: randomID, Limiter: limiter,
-	})
+	bearer := &auth.Bearer{Keys: n.keys, Credentials: db, Outside: o.Outside, Now: o.Now}
+	n.server = n.handler(signicat.Dialect{Bearer: bearer}, limiter)
 	return n, nil
 }
 
@@ -164,17 +162,15 @@ func (n *Node) firstStart(ctx context.Context) error {
 	}
 	if _, ok := owners[account]; !ok {
 		n.FirstStart = true
-		for _, c := range provision.Local() {
-			if err := provision.Apply(ctx, n.db, c, n.o.Now()); err != nil {
-				return err
-			}
+		if err := provision.ApplyLocal(ctx, n.db, n.o.Now()); err != nil {
+			return err
 		}
 	}
 	return n.keys.Ensure(ctx)
 }
 
-// Routes is the whole route table.
-func (n *Node) Routes() []api.Route {
+// native are the rows of the native API.
+func (n *Node) native() []api.Route {
 	cursors := api.Cursors{Keys: n.keys.CursorKeys}
 	tokens := &signicat.Tokens{Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
 	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, Now: n.o.Now}
@@ -226,8 +222,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	deliverer := deliver.New(deliver.Options{
 		Store: n.store, Pusher: pusher, MaxReceives: maxReceives, Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
-		Encoders:  map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: n.o.Timing.Waits}},
-		QueueWait: n.o.Timing.QueueWait,
+		Encoders: n.encoders(), QueueWait: n.o.Timing.QueueWait,
 	})
 	waker := &deliver.Waker{Index: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
 

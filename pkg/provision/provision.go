@@ -42,6 +42,69 @@ func Local() []Client {
 	}
 }
 
+// A Secret is a credential of another dialect than the native one, for an account that
+// exists.
+type Secret struct {
+	Kind auth.Kind
+	// Login is the name that goes with the secret where the kind is auth.TeliaLogin.
+	Login   string
+	Secret  string
+	Account string
+	// Tenant is what the dialect calls the account.
+	Tenant string
+	Scopes []string
+}
+
+// LocalSecrets are the credentials of the other dialects that a clean machine starts
+// with: for each account of Local the same ones.
+func LocalSecrets() []Secret {
+	var all []Secret
+	for i, c := range Local() {
+		guid := []string{"11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"}[i]
+		signly, telia := []string{hermod.ScopeSignly}, []string{hermod.ScopeTeliaSign}
+		all = append(all,
+			Secret{Kind: auth.SignlyKey, Secret: "sk_" + c.ID, Account: c.Account, Tenant: guid, Scopes: signly},
+			Secret{Kind: auth.SignlyHMAC, Secret: "sk_" + c.ID + "_hmac", Account: c.Account, Tenant: guid, Scopes: signly},
+			Secret{Kind: auth.TeliaLogin, Login: c.ID, Secret: c.Secret, Account: c.Account, Tenant: guid, Scopes: telia},
+			Secret{Kind: auth.TeliaKey, Secret: c.ID + "-key", Account: c.Account, Tenant: guid, Scopes: telia},
+			Secret{
+				Kind: auth.UniversignKey, Secret: "apikey_" + c.ID, Account: c.Account, Tenant: "wsp_" + c.ID,
+				Scopes: []string{hermod.ScopeUniversign, hermod.ScopeUniversignEvents, hermod.ScopeUniversignKeys},
+			})
+	}
+	return all
+}
+
+// ApplyLocal makes what a clean machine starts with.
+func ApplyLocal(ctx context.Context, store Store, now time.Time) error {
+	for _, c := range Local() {
+		if err := Apply(ctx, store, c, now); err != nil {
+			return err
+		}
+	}
+	for _, s := range LocalSecrets() {
+		if err := ApplySecret(ctx, store, s, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ApplySecret writes the credential, or replaces it.
+func ApplySecret(ctx context.Context, store Store, s Secret, now time.Time) error {
+	id := auth.SecretID(s.Kind, s.Secret)
+	if s.Kind == auth.TeliaLogin {
+		id = auth.LoginID(s.Tenant, s.Login)
+	}
+	credential := &hermod.Credential{
+		ID: id, SecretHash: auth.HashSecret(s.Secret), Account: s.Account, Tenant: s.Tenant, Scopes: s.Scopes, CreatedAt: now,
+	}
+	if err := store.PutCredential(ctx, credential); err != nil {
+		return fmt.Errorf("writing a credential of kind %s for %s: %w", s.Kind, s.Account, err)
+	}
+	return nil
+}
+
 // Apply creates what does not exist of the client's owners, and writes the client.
 func Apply(ctx context.Context, store Store, c Client, now time.Time) error {
 	owners := []hermod.Owner{{ID: c.Account, Organization: c.Organization, CreatedAt: now}}

@@ -141,3 +141,28 @@ func TestARevokedClientIsMadeAnew(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestAFirstStartMakesTheCredentialsOfTheOtherDialects holds LocalSecrets to issue 4.
+func TestAFirstStartMakesTheCredentialsOfTheOtherDialects(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	if err := provision.ApplyLocal(t.Context(), db, start); err != nil {
+		t.Fatal(err)
+	}
+	const account, tenant = "a-spge-LocalAccount00000001", "11111111-1111-4111-8111-111111111111"
+	for id, want := range map[string]struct{ secret, tenant string }{
+		auth.SecretID(auth.SignlyKey, "sk_local"):         {"sk_local", tenant},
+		auth.SecretID(auth.SignlyHMAC, "sk_local_hmac"):   {"sk_local_hmac", tenant},
+		auth.LoginID(tenant, "local"):                     {"local-secret", tenant},
+		auth.SecretID(auth.TeliaKey, "local-key"):         {"local-key", tenant},
+		auth.SecretID(auth.UniversignKey, "apikey_local"): {"apikey_local", "wsp_local"},
+	} {
+		c, err := db.Credential(t.Context(), id)
+		if err != nil {
+			t.Fatalf("%s: %v", id, err)
+		}
+		if c.Account != account || c.Tenant != want.tenant || !slices.Equal(c.SecretHash, auth.HashSecret(want.secret)) || len(c.Scopes) == 0 {
+			t.Errorf("%s: %+v", id, c)
+		}
+	}
+}

@@ -64,10 +64,8 @@ func deployed(t *testing.T) e2e.Target {
 	}
 	store := dynamo.New(cfg, dynamo.Tables{Config: out.ConfigTable, Events: out.EventsTable, Deliveries: out.DeliveriesTable},
 		time.Now, func(p []byte) { _, _ = rand.Read(p) })
-	for _, c := range provision.Local() {
-		if err := provision.Apply(t.Context(), store, c, time.Now()); err != nil {
-			t.Fatal(err)
-		}
+	if err := provision.ApplyLocal(t.Context(), store, time.Now()); err != nil {
+		t.Fatal(err)
 	}
 	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
 	return e2e.Target{

@@ -78,6 +78,13 @@ func (e *Env) HTTP(store *dynamo.Store, keys *auth.Keys, routes []api.Route) any
 	}))
 }
 
+// Dialect serves the rows of a dialect of its own behind API Gateway: under the
+// prefix, and under the dialect's own host name without it.
+func (e *Env) Dialect(d api.Dialect, prefix string, routes []api.Route) any {
+	server := api.NewServer(api.Options{Dialect: d, Routes: routes, Log: e.Log, Now: e.Now, Trace: RandomID})
+	return lambdahttp.Handler(api.Mount{Prefix: prefix, Server: server}.Own())
+}
+
 // Keys are the signing keys; the sealer is nil where tokens are only verified.
 func (e *Env) Keys(store *dynamo.Store, sealer auth.Sealer) *auth.Keys {
 	return &auth.Keys{Store: store, Sealer: sealer, Now: e.Now, Log: e.Log}
