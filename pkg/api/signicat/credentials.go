@@ -105,21 +105,21 @@ func readCredential(r *http.Request, p *hermod.Principal) (kind string, c *hermo
 	if err != nil {
 		return "", nil, err
 	}
-	f := &fields{members: body}
-	f.required("type", "name")
+	f := fieldsOf(body)
+	f.Required("type", "name")
 	c = &hermod.Credential{Account: p.Account, Organization: p.Organization, Scopes: p.Scopes}
-	if f.read("type", &kind, "a string") && kind != typeClient && kind != typeAPIKey {
-		f.fail("type", "must be client or apiKey")
+	if f.Read("type", &kind, "a string") && kind != typeClient && kind != typeAPIKey {
+		f.Fail("type", "must be client or apiKey")
 	}
-	if f.read("name", &c.Name, "a string") {
+	if f.Read("name", &c.Name, "a string") {
 		if n := utf8.RuneCountInString(c.Name); n < minName || n > maxName {
-			f.fail("name", fmt.Sprintf("must have %d to %d characters", minName, maxName))
+			f.Fail("name", fmt.Sprintf("must have %d to %d characters", minName, maxName))
 		}
 	}
 	var scopes []string
-	if f.read("scopes", &scopes, "an array of strings") {
+	if f.Read("scopes", &scopes, "an array of strings") {
 		if len(scopes) == 0 {
-			f.fail("scopes", "must not be empty")
+			f.Fail("scopes", "must not be empty")
 		}
 		slices.Sort(scopes)
 		c.Scopes = slices.Compact(scopes)

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/input"
 	"hermod/pkg/hermod"
 )
 
@@ -163,73 +162,32 @@ func (e *Events) position(ctx context.Context, scope []string, cursor string) (h
 // parseEventList reads the query of a list. It fails with CodeInvalid, naming every
 // parameter at fault.
 func parseEventList(r *http.Request, owner string) (eventList, error) {
-	p := queryReader{r: r}
-	l := eventList{query: hermod.EventQuery{Owner: owner, Limit: maxEventPage}}
-	if text := p.one("event"); text != "" {
+	p := input.Query{Request: r}
+	l := eventList{query: hermod.EventQuery{Owner: owner}}
+	if text := p.One("event"); text != "" {
 		pattern, ok := hermod.ParsePattern(text)
-		p.check("event", ok, "must be sender:name, sender:* or *")
+		p.Check("event", ok, "must be sender:name, sender:* or *")
 		if pattern != hermod.AnyType {
 			l.query.Pattern = pattern
 		}
 	}
-	if text := p.one("limit"); text != "" {
-		limit, err := strconv.Atoi(text)
-		p.check("limit", err == nil && 1 <= limit && limit <= maxEventPage,
-			fmt.Sprintf("must be a whole number from 1 to %d", maxEventPage))
-		l.query.Limit = limit
-	}
-	if after, given := p.time("after"); given {
+	l.query.Limit = p.Limit("limit", maxEventPage, maxEventPage)
+	if after, given := p.Time("after"); given {
 		l.query.Above = hermod.LastIDAt(after)
 	}
-	before, bounded := p.time("before")
+	before, bounded := p.Time("before")
 	if bounded {
 		l.query.Below = hermod.FirstIDAt(before)
 		l.none = l.query.Below.IsZero() // before any id
 	}
-	switch text := strings.ToLower(p.one("tail")); text {
+	switch text := strings.ToLower(p.One("tail")); text {
 	case "", "false":
 	case "true":
 		l.tail = true
-		p.check("before", !bounded, "cannot bound a tail, which has no end")
+		p.Check("before", !bounded, "cannot bound a tail, which has no end")
 	default:
-		p.check("tail", false, "must be true or false")
+		p.Check("tail", false, "must be true or false")
 	}
-	l.page = p.one("page")
-	if len(p.wrong) > 0 {
-		return eventList{}, hermod.InvalidFields(p.wrong...)
-	}
-	return l, nil
-}
-
-// A queryReader reads query parameters and collects what is wrong with them.
-type queryReader struct {
-	r     *http.Request
-	wrong []hermod.FieldError
-}
-
-func (q *queryReader) check(name string, ok bool, reason string) {
-	if !ok {
-		q.wrong = append(q.wrong, hermod.FieldError{Name: name, Reason: reason})
-	}
-}
-
-// one is a parameter that may be given once, whatever the case of its name.
-func (q *queryReader) one(name string) string {
-	values := api.QueryValues(q.r, name)
-	q.check(name, len(values) <= 1, "must be given once")
-	if len(values) != 1 {
-		return ""
-	}
-	return values[0]
-}
-
-// time is a moment with its offset from UTC.
-func (q *queryReader) time(name string) (t time.Time, given bool) {
-	text := q.one(name)
-	if text == "" {
-		return t, false
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	q.check(name, err == nil, "must be a date and time of RFC 3339, such as 2026-03-01T12:00:00Z, with a + in it written %2B")
-	return t, true
+	l.page = p.One("page")
+	return l, p.Err()
 }

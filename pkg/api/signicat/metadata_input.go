@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"hermod/pkg/api/input"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
 	"hermod/pkg/schema"
@@ -22,7 +23,7 @@ const (
 )
 
 // definitionInput is the body that registers a type.
-type definitionInput members
+type definitionInput input.Members
 
 func readDefinition(r *http.Request) (definitionInput, error) {
 	in, err := readMembers(r, maxDefinition, "description", "internal", "example", "schema", "validation")
@@ -33,22 +34,22 @@ func readDefinition(r *http.Request) (definitionInput, error) {
 // body does not say stays as it is published, so that whoever publishes events or
 // mocks one needs no catalog.
 func (in definitionInput) define(d *hermod.Definition) error {
-	f := &fields{members: members(in)}
+	f := fieldsOf(input.Members(in))
 	d.Validation = hermod.ValidateOff
-	if f.read("description", &d.Description, "a string") && utf8.RuneCountInString(d.Description) > maxDescription {
-		f.fail("description", fmt.Sprintf("must have at most %d characters", maxDescription))
+	if f.Read("description", &d.Description, "a string") && utf8.RuneCountInString(d.Description) > maxDescription {
+		f.Fail("description", fmt.Sprintf("must have at most %d characters", maxDescription))
 	}
-	f.read("internal", &d.Internal, "true or false")
-	if f.read("validation", &d.Validation, "a string") {
+	f.Read("internal", &d.Internal, "true or false")
+	if f.Read("validation", &d.Validation, "a string") {
 		switch d.Validation {
 		case hermod.ValidateOff, hermod.ValidateWarn, hermod.ValidateEnforce:
 		default:
-			f.fail("validation", "must be off, warn or enforce")
+			f.Fail("validation", "must be off, warn or enforce")
 		}
 	}
 	compiled := f.schema(d)
 	if d.Schema == nil && (d.Validation == hermod.ValidateWarn || d.Validation == hermod.ValidateEnforce) {
-		f.fail("validation", "needs a schema")
+		f.Fail("validation", "needs a schema")
 	}
 	f.example(d, compiled)
 	return f.err()
@@ -56,8 +57,8 @@ func (in definitionInput) define(d *hermod.Definition) error {
 
 // schema reads the schema and compiles the one in force; nil where there is none.
 func (f *fields) schema(d *hermod.Definition) *schema.Schema {
-	if f.given("schema") {
-		d.Schema = compact(f.members["schema"])
+	if f.Given("schema") {
+		d.Schema = compact(f.Members["schema"])
 	}
 	if d.Schema == nil {
 		return nil
@@ -65,7 +66,7 @@ func (f *fields) schema(d *hermod.Definition) *schema.Schema {
 	compiled, err := schema.Compile(d.Schema)
 	problems, _ := errors.AsType[schema.Invalid](err)
 	for _, p := range problems {
-		f.fail("schema"+p.At, p.Reason)
+		f.Fail("schema"+p.At, p.Reason)
 	}
 	return compiled
 }
@@ -73,16 +74,16 @@ func (f *fields) schema(d *hermod.Definition) *schema.Schema {
 // example reads the example, which must fit the schema. The published one goes
 // where it does not fit the account's own.
 func (f *fields) example(d *hermod.Definition, compiled *schema.Schema) {
-	given := f.given("example")
+	given := f.Given("example")
 	if given {
-		d.Example = compact(f.members["example"])
+		d.Example = compact(f.Members["example"])
 	}
 	switch {
 	case len(d.Example) > maxExample:
-		f.fail("example", fmt.Sprintf("must have at most %d bytes", maxExample))
+		f.Fail("example", fmt.Sprintf("must have at most %d bytes", maxExample))
 		return
 	case ingest.Depth(d.Example) > hermod.MaxDepth:
-		f.fail("example", fmt.Sprintf("must not be nested deeper than %d", hermod.MaxDepth))
+		f.Fail("example", fmt.Sprintf("must not be nested deeper than %d", hermod.MaxDepth))
 		return
 	case compiled == nil || d.Example == nil:
 		return
@@ -93,7 +94,7 @@ func (f *fields) example(d *hermod.Definition, compiled *schema.Schema) {
 		return
 	}
 	for _, v := range violations {
-		f.fail("example"+v.At, v.String())
+		f.Fail("example"+v.At, v.String())
 	}
 }
 

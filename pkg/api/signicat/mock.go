@@ -31,17 +31,17 @@ func (p *Replays) mock(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	if err != nil {
 		return err
 	}
-	f := &fields{members: body}
+	f := fieldsOf(body)
 	e := hermod.Event{AccountID: who.Account, Tags: f.tagList("tags", hermod.MaxTags-1)} // one is mock
 	if sub.Owner != who.Account {
 		e.OrganizationID = sub.Owner
 	}
 	var name string
-	f.required("event")
-	if f.read("event", &name, "a string") {
+	f.Required("event")
+	if f.Read("event", &name, "a string") {
 		var ok bool
 		if e.Sender, e.Name, ok = hermod.ParseType(name); !ok {
-			f.fail("event", fmt.Sprintf("must be sender:name, each 1 to %d characters of A-Z a-z 0-9 _ . -", hermod.MaxTypePart))
+			f.Fail("event", fmt.Sprintf("must be sender:name, each 1 to %d characters of A-Z a-z 0-9 _ . -", hermod.MaxTypePart))
 		}
 	}
 	if err := f.err(); err != nil {

@@ -1,14 +1,12 @@
 package signicat
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"hermod/pkg/api"
-	"hermod/pkg/hermod"
+	"hermod/pkg/api/input"
 )
 
 // A page is a part of a list, and the link to the next one.
@@ -33,17 +31,12 @@ type pager struct {
 // readPager reads limit and page. The cursor is bound to the scope: the list, its
 // owner and its filters.
 func readPager(r *http.Request, cursors api.Cursors, scope ...string) (*pager, error) {
-	p := &pager{request: r, cursors: cursors, scope: scope, limit: maxListPage}
-	q := queryReader{r: r}
-	if text := q.one("limit"); text != "" {
-		var err error
-		p.limit, err = strconv.Atoi(text)
-		q.check("limit", err == nil && 1 <= p.limit && p.limit <= maxListPage,
-			fmt.Sprintf("must be a whole number from 1 to %d", maxListPage))
-	}
-	cursor := q.one("page")
-	if len(q.wrong) > 0 {
-		return nil, hermod.InvalidFields(q.wrong...)
+	p := &pager{request: r, cursors: cursors, scope: scope}
+	q := input.Query{Request: r}
+	p.limit = q.Limit("limit", maxListPage, maxListPage)
+	cursor := q.One("page")
+	if err := q.Err(); err != nil {
+		return nil, err
 	}
 	if cursor == "" {
 		return p, nil

@@ -152,7 +152,7 @@ func (p *Replays) create(w http.ResponseWriter, r *http.Request, who *hermod.Pri
 	if err != nil {
 		return err
 	}
-	in := &fields{members: body}
+	in := fieldsOf(body)
 	replay := &hermod.Replay{Owner: owners[0], Owners: owners, Rate: hermod.DefaultReplayRate}
 	preview, err := readReplay(in, replay, p.Now())
 	if err != nil {

@@ -17,52 +17,52 @@ const (
 // readReplay reads the filter of a replay into it, and whether only a preview is
 // asked for.
 func readReplay(f *fields, replay *hermod.Replay, now time.Time) (preview bool, err error) {
-	f.required("after")
+	f.Required("after")
 	after, before := f.moment("after"), now
-	if f.given("before") {
+	if f.Given("before") {
 		before = f.moment("before")
 	}
 	if f.err() == nil && !after.Before(before) {
-		f.fail("after", "must be earlier than before, which is now if it is left out")
+		f.Fail("after", "must be earlier than before, which is now if it is left out")
 	}
 	replay.Above, replay.Below = hermod.LastIDAt(after), hermod.FirstIDAt(before)
 	replay.Before = before.UTC()
 	replay.Patterns = f.types("events")
 	replay.Tags = f.tagList("tags", hermod.MaxTags)
-	f.read("subscriptionId", &replay.SubscriptionID, "a string")
-	if f.read("rate", &replay.Rate, "a whole number") && (replay.Rate < 1 || replay.Rate > hermod.MaxReplayRate) {
-		f.fail("rate", fmt.Sprintf("must be a whole number from 1 to %d", hermod.MaxReplayRate))
+	f.Read("subscriptionId", &replay.SubscriptionID, "a string")
+	if f.Read("rate", &replay.Rate, "a whole number") && (replay.Rate < 1 || replay.Rate > hermod.MaxReplayRate) {
+		f.Fail("rate", fmt.Sprintf("must be a whole number from 1 to %d", hermod.MaxReplayRate))
 	}
-	f.read("preview", &preview, "true or false")
+	f.Read("preview", &preview, "true or false")
 	return preview, f.err()
 }
 
 // moment reads a member that is a date and time.
 func (f *fields) moment(name string) (t time.Time) {
 	var text string
-	if !f.read(name, &text, "a string") {
+	if !f.Read(name, &text, "a string") {
 		return t
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || t.Year() < 1970 || t.Year() > 2200 {
-		f.fail(name, "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z")
+		f.Fail(name, "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z")
 	}
 	return t
 }
 
 func (f *fields) types(name string) (patterns []hermod.Pattern) {
 	var list []string
-	if !f.read(name, &list, "an array of strings") {
+	if !f.Read(name, &list, "an array of strings") {
 		return nil
 	}
 	if len(list) > maxReplayTypes {
-		f.fail(name, fmt.Sprintf("must hold at most %d entries", maxReplayTypes))
+		f.Fail(name, fmt.Sprintf("must hold at most %d entries", maxReplayTypes))
 		return nil
 	}
 	for i, text := range list {
 		pattern, ok := hermod.ParsePattern(text)
 		if !ok {
-			f.fail(fmt.Sprintf("%s[%d]", name, i), "must be sender:name, sender:* or *")
+			f.Fail(fmt.Sprintf("%s[%d]", name, i), "must be sender:name, sender:* or *")
 			continue
 		}
 		patterns = append(patterns, pattern)
@@ -71,16 +71,16 @@ func (f *fields) types(name string) (patterns []hermod.Pattern) {
 }
 
 func (f *fields) tagList(name string, limit int) (tags []string) {
-	if !f.read(name, &tags, "an array of strings") {
+	if !f.Read(name, &tags, "an array of strings") {
 		return nil
 	}
 	if len(tags) > limit {
-		f.fail(name, fmt.Sprintf("must hold at most %d tags", limit))
+		f.Fail(name, fmt.Sprintf("must hold at most %d tags", limit))
 		return nil
 	}
 	for i, tag := range tags {
 		if n := utf8.RuneCountInString(tag); n < 1 || n > hermod.MaxTag {
-			f.fail(fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("must be 1 to %d characters", hermod.MaxTag))
+			f.Fail(fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("must be 1 to %d characters", hermod.MaxTag))
 		}
 	}
 	return tags

@@ -7,12 +7,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"hermod/pkg/api/input"
 	"hermod/pkg/hermod"
 	"hermod/pkg/sign"
 )
 
 // subscriptionInput is the body of a create or an update.
-type subscriptionInput members
+type subscriptionInput input.Members
 
 func readSubscription(r *http.Request) (subscriptionInput, error) {
 	in, err := readMembers(r, maxSubscription, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
@@ -38,11 +39,11 @@ type writer struct {
 
 // create reads a new subscription into s.
 func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
-	f := &fields{members: members(in)}
-	f.required("name", "type", "typeConfiguration")
+	f := fieldsOf(input.Members(in))
+	f.Required("name", "type", "typeConfiguration")
 	f.name(s)
-	if f.read("type", &s.Type, "a string") && s.Type == "" {
-		f.fail("type", "must not be empty")
+	if f.Read("type", &s.Type, "a string") && s.Type == "" {
+		f.Fail("type", "must not be empty")
 	}
 	f.common(s, w)
 	f.authentication(s, w.random)
@@ -53,15 +54,15 @@ func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 // or absent: name, active and the privileged members stay; filters, signing and end
 // are removed.
 func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
-	f := &fields{members: members(in)}
+	f := fieldsOf(input.Members(in))
 	before := *s
-	f.required("type", "typeConfiguration")
+	f.Required("type", "typeConfiguration")
 	f.name(s)
 	var kind string
-	if f.read("type", &kind, "a string") && kind != s.Type {
-		f.fail("type", "may not be changed")
+	if f.Read("type", &kind, "a string") && kind != s.Type {
+		f.Fail("type", "may not be changed")
 	}
-	if f.read("active", &s.Active, "true or false") && s.Active {
+	if f.Read("active", &s.Active, "true or false") && s.Active {
 		s.DisabledReason = ""
 	}
 	f.common(s, w)
@@ -71,19 +72,19 @@ func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed b
 }
 
 func (f *fields) name(s *hermod.Subscription) {
-	if !f.read("name", &s.Name, "a string") {
+	if !f.Read("name", &s.Name, "a string") {
 		return
 	}
 	if n := utf8.RuneCountInString(s.Name); n < minName || n > maxName {
-		f.fail("name", fmt.Sprintf("must be between %d and %d characters", minName, maxName))
+		f.Fail("name", fmt.Sprintf("must be between %d and %d characters", minName, maxName))
 	}
 }
 
 // ownerMember refuses an ownerId that contradicts the owner of the request.
 func (f *fields) ownerMember(s *hermod.Subscription) {
 	var owner string
-	if f.read("ownerId", &owner, "a string") && owner != s.Owner {
-		f.fail("ownerId", "must be the owner that the request names")
+	if f.Read("ownerId", &owner, "a string") && owner != s.Owner {
+		f.Fail("ownerId", "must be the owner that the request names")
 	}
 }
 
@@ -101,23 +102,23 @@ func (f *fields) common(s *hermod.Subscription, w writer) {
 // configuration reads where to push. A mask that an answer showed in a secret's
 // place keeps the secret, so that what was read can be written back.
 func (f *fields) configuration(s *hermod.Subscription, targets Targets) {
-	if !f.given("typeConfiguration") || s.Type == "" {
+	if !f.Given("typeConfiguration") || s.Type == "" {
 		return
 	}
-	raw, err := unmask(f.members["typeConfiguration"], s.Secrets.Configuration)
+	raw, err := unmask(f.Members["typeConfiguration"], s.Secrets.Configuration)
 	if err != nil {
-		f.fail("typeConfiguration", err.Error())
+		f.Fail("typeConfiguration", err.Error())
 		return
 	}
 	if len(raw) > maxConfigurationSize {
-		f.fail("typeConfiguration", fmt.Sprintf("must have at most %d bytes", maxConfigurationSize))
+		f.Fail("typeConfiguration", fmt.Sprintf("must have at most %d bytes", maxConfigurationSize))
 		return
 	}
 	if err := targets.Check(s.Type, raw); err != nil {
 		if e, ok := errors.AsType[*hermod.Error](err); ok && len(e.Fields) > 0 {
-			f.wrong = append(f.wrong, e.Fields...)
+			f.Wrong = append(f.Wrong, e.Fields...)
 		} else {
-			f.fail("typeConfiguration", err.Error())
+			f.Fail("typeConfiguration", err.Error())
 		}
 		return
 	}
@@ -127,17 +128,17 @@ func (f *fields) configuration(s *hermod.Subscription, targets Targets) {
 func (f *fields) filters(s *hermod.Subscription) {
 	s.Filters = nil
 	var filters []string
-	if !f.read("eventNameFilter", &filters, "an array of strings") {
+	if !f.Read("eventNameFilter", &filters, "an array of strings") {
 		return
 	}
 	if len(filters) > maxFilters {
-		f.fail("eventNameFilter", fmt.Sprintf("must hold at most %d entries", maxFilters))
+		f.Fail("eventNameFilter", fmt.Sprintf("must hold at most %d entries", maxFilters))
 		return
 	}
 	for i, text := range filters {
 		pattern, ok := hermod.ParsePattern(text)
 		if !ok {
-			f.fail(fmt.Sprintf("eventNameFilter[%d]", i), "must be sender:name, sender:* or *")
+			f.Fail(fmt.Sprintf("eventNameFilter[%d]", i), "must be sender:name, sender:* or *")
 			continue
 		}
 		s.Filters = append(s.Filters, pattern)
@@ -146,16 +147,16 @@ func (f *fields) filters(s *hermod.Subscription) {
 
 func (f *fields) tags(s *hermod.Subscription) {
 	s.Tags = nil
-	if !f.read("tagFilter", &s.Tags, "an array of strings") {
+	if !f.Read("tagFilter", &s.Tags, "an array of strings") {
 		return
 	}
 	if len(s.Tags) > hermod.MaxTags {
-		f.fail("tagFilter", fmt.Sprintf("must hold at most %d tags", hermod.MaxTags))
+		f.Fail("tagFilter", fmt.Sprintf("must hold at most %d tags", hermod.MaxTags))
 		return
 	}
 	for i, tag := range s.Tags {
 		if n := utf8.RuneCountInString(tag); n < 1 || n > hermod.MaxTag {
-			f.fail(fmt.Sprintf("tagFilter[%d]", i), fmt.Sprintf("must be 1 to %d characters", hermod.MaxTag))
+			f.Fail(fmt.Sprintf("tagFilter[%d]", i), fmt.Sprintf("must be 1 to %d characters", hermod.MaxTag))
 		}
 	}
 }
@@ -163,12 +164,12 @@ func (f *fields) tags(s *hermod.Subscription) {
 func (f *fields) expires(s *hermod.Subscription) {
 	s.ExpiresAt = time.Time{}
 	var text string
-	if !f.read("expiresAt", &text, "a string") {
+	if !f.Read("expiresAt", &text, "a string") {
 		return
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || t.Year() < 1970 || t.Year() > 2200 {
-		f.fail("expiresAt", "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z")
+		f.Fail("expiresAt", "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z")
 		return
 	}
 	s.ExpiresAt = t.UTC()
@@ -178,7 +179,7 @@ func (f *fields) expires(s *hermod.Subscription) {
 // on takes a scope, and guard says what does once it is on.
 func (f *fields) internal(s *hermod.Subscription, p *hermod.Principal) {
 	before := s.IncludeInternal
-	if f.read("includeInternalEvents", &s.IncludeInternal, "true, false or null") && s.IncludeInternal && !before {
+	if f.Read("includeInternalEvents", &s.IncludeInternal, "true, false or null") && s.IncludeInternal && !before {
 		f.needs(p, hermod.ScopeInternal)
 	}
 }
@@ -187,15 +188,15 @@ func (f *fields) internal(s *hermod.Subscription, p *hermod.Principal) {
 // when a subscription is created. A new one has no id yet.
 func (f *fields) global(s *hermod.Subscription, p *hermod.Principal) {
 	on := s.Global
-	if !f.read("isGlobalSubscription", &on, "true, false or null") || on == s.Global {
+	if !f.Read("isGlobalSubscription", &on, "true, false or null") || on == s.Global {
 		return
 	}
 	if s.ID != "" {
-		f.fail("isGlobalSubscription", "may not be changed")
+		f.Fail("isGlobalSubscription", "may not be changed")
 		return
 	}
 	if f.needs(p, hermod.ScopeGlobal); s.Owner != p.Account {
-		f.fail("isGlobalSubscription", "must be the account's, not an organization's")
+		f.Fail("isGlobalSubscription", "must be the account's, not an organization's")
 		return
 	}
 	s.Global = on
@@ -216,7 +217,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 	before := s.Signing
 	secret := s.Secrets.SigningSecret
 	s.Signing, s.Secrets.SigningSecret = hermod.Unsigned, ""
-	if !f.read("messageAuthentication", &in, "an object with authenticationType") {
+	if !f.Read("messageAuthentication", &in, "an object with authenticationType") {
 		return false
 	}
 	switch in.AuthenticationType {
@@ -224,7 +225,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 	case string(hermod.HMACSHA256):
 		s.Signing = hermod.HMACSHA256
 		if in.HMACSHA256 == nil || in.HMACSHA256.Secret == "" || len(in.HMACSHA256.Secret) > maxSecret {
-			f.fail("messageAuthentication.hmacSha256.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
+			f.Fail("messageAuthentication.hmacSha256.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
 			return false
 		}
 		s.Secrets.SigningSecret = in.HMACSHA256.Secret
@@ -233,7 +234,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 		given := in.StandardWebhooks != nil && in.StandardWebhooks.Secret != "" && in.StandardWebhooks.Secret != masked
 		switch {
 		case given && len(in.StandardWebhooks.Secret) > maxSecret:
-			f.fail("messageAuthentication.standardWebhooks.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
+			f.Fail("messageAuthentication.standardWebhooks.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
 		case given:
 			s.Secrets.SigningSecret = in.StandardWebhooks.Secret
 		case before == hermod.StandardWebhooks:
@@ -243,7 +244,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 			return true
 		}
 	default:
-		f.fail("messageAuthentication.authenticationType", "must be None, HmacSha256 or StandardWebhooks")
+		f.Fail("messageAuthentication.authenticationType", "must be None, HmacSha256 or StandardWebhooks")
 	}
 	return false
 }
