@@ -240,9 +240,14 @@ func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
 // derive makes symmetric keys for a purpose from the sealed signing keys, which every
 // function can read, nobody else can, and which stay the same: so there is no further
 // secret to keep. The first is of the key that signs, which every process has known
-// for long; the key to come some do not know yet.
+// for long; the key to come some do not know yet. Where there is no key yet, whoever
+// can seal makes the first one.
 func (k *Keys) derive(ctx context.Context, purpose string) ([][]byte, error) {
-	keys, err := k.all(ctx, "")
+	read := k.someKeys
+	if k.Sealer == nil {
+		read = func(ctx context.Context) ([]hermod.SigningKey, error) { return k.all(ctx, "") }
+	}
+	keys, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
