@@ -59,7 +59,7 @@ func (d *Description) expected(x Exchange) (responses, operation Node, err error
 		return Node{}, Node{}, fmt.Errorf("no target: %w", err)
 	}
 	only := func(status int, name string) (Node, Node, error) {
-		shared := map[string]any{"$ref": "#/components/responses/" + name}
+		shared := map[string]any{"$ref": "#/components/responses/" + DialectOf(target.Path) + name}
 		return Node{"#", map[string]any{strconv.Itoa(status): shared}}, Node{}, nil
 	}
 	pattern, ok := d.match(target.EscapedPath())
