@@ -131,13 +131,15 @@ func TestRowsEnterNoIndexTheyNeedNot(t *testing.T) {
 		"event":                      {of(func(*hermod.Event) {}), []string{"typePK"}},
 		"event of an organization":   {of(func(e *hermod.Event) { e.OrganizationID = "o" }), []string{"typePK", "orgPK", "orgTypePK"}},
 		"event of its account alone": {of(func(e *hermod.Event) { e.OrganizationID = e.AccountID }), []string{"typePK"}},
+		"event of a subject":         {of(func(e *hermod.Event) { e.Subject = "p" }), []string{"typePK", "subjectPK"}},
+		"event with units":           {of(func(e *hermod.Event) { e.Units = []hermod.Unit{{Kind: "seal", N: 1}} }), []string{"typePK", "subjectPK"}},
 		"first-try success":          {tried(func(*hermod.Attempt) {}), nil},
 		"waiting on a message":       {tried(func(a *hermod.Attempt) { a.State, a.Carrier = hermod.Waiting, "m" }), []string{"failuresPK"}},
 		"waiting in the due index":   {tried(func(a *hermod.Attempt) { a.State, a.Carrier = hermod.Waiting, hermod.CarrierDue }), []string{"failuresPK", "duePK"}},
 		"dead":                       {tried(func(a *hermod.Attempt) { a.State = hermod.Dead }), []string{"failuresPK", "deadPK"}},
 		"dropped, not a dead letter": {tried(func(a *hermod.Attempt) { a.State = hermod.Dropped }), []string{"failuresPK"}},
 	} {
-		for _, index := range []string{"typePK", "orgPK", "orgTypePK", "failuresPK", "duePK", "deadPK"} {
+		for _, index := range []string{"typePK", "orgPK", "orgTypePK", "subjectPK", "failuresPK", "duePK", "deadPK"} {
 			_, in := c.item[index]
 			wanted := strings.Contains(" "+strings.Join(c.want, " ")+" ", " "+index+" ")
 			if in != wanted {

@@ -39,6 +39,9 @@ type Store struct {
 	patient aws.Retryer
 	// putTimeout bounds the put of one event, retries included.
 	putTimeout time.Duration
+	// usagePage is how many index entries of used units one request reads; nil for as
+	// many as there are in 1 MB.
+	usagePage *int32
 }
 
 // New makes a Store. The clock decides which rows are past their time to live, the

@@ -80,6 +80,9 @@ func eventBounds(q hermod.EventQuery) (lo, hi string) {
 // order of ids. Their bounds are what comes before the id in the sort key. filtered
 // says that they hold events of other types too.
 func (s *Store) eventSpans(ctx context.Context, q hermod.EventQuery) (spans []span, filtered bool, err error) {
+	if q.Subject != "" { // there are few events of one: those of other types are dropped
+		return s.subjectSpans(q), false, nil
+	}
 	sender, name, typed := strings.Cut(string(q.Pattern), ":")
 	names := []string{name}
 	if typed && name == "*" {
@@ -152,6 +155,17 @@ func (s *Store) organizationSpans(organization string, ascending bool) (spans []
 		spans = append(spans, span{
 			table: s.tables.Events, index: byOrganization, pkName: "orgPK", skName: "SK",
 			pk: sharded(organization, n), ascending: ascending,
+		})
+	}
+	return spans
+}
+
+// subjectSpans hold the keys of the account's events of a subject.
+func (s *Store) subjectSpans(q hermod.EventQuery) (spans []span) {
+	for n := range shards {
+		spans = append(spans, span{
+			table: s.tables.Events, index: bySubject, pkName: "subjectPK", skName: "SK",
+			pk: subjectPK(q.Owner, q.Subject, n), ascending: q.Ascending,
 		})
 	}
 	return spans

@@ -101,6 +101,13 @@ func eventRow(e *hermod.Event) (item, error) {
 			row.text("orgTypePK", typePK(e.OrganizationID, e.Sender, n))
 		}
 	}
+	switch {
+	case len(e.Units) > 0:
+		row.text("subjectPK", usagePK(e.AccountID, n))
+		row.text("u", hermod.FormatUnits(e.Units))
+	case e.Subject != "":
+		row.text("subjectPK", subjectPK(e.AccountID, e.Subject, n))
+	}
 	row.text("s", e.Sender)
 	row.text("n", e.Name)
 	row.time("at", e.Timestamp)
@@ -149,7 +156,10 @@ func eventOf(row item) (*hermod.Event, error) {
 		Internal:       r.isSet("i"),
 		Mock:           r.isSet("mk"),
 		RetainUntil:    r.retainUntil(),
+		Subject:        subjectOf(k.Account, r.str("subjectPK")),
 	}
+	e.Units, err = hermod.ParseUnits(r.str("u"))
+	r.fail("u", err)
 	for _, m := range r.strs("m") {
 		owner, id, _ := strings.Cut(m, "#")
 		if owner == "" {

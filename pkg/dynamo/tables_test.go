@@ -71,19 +71,21 @@ func createTables(t *testing.T, cfg aws.Config) dynamo.Tables {
 	db := dynamodb.NewFromConfig(cfg)
 	createTable(t, db, tables.Config)
 	createTable(t, db, tables.Events,
-		index{"by-type", "typePK", "typeSK", types.ProjectionTypeKeysOnly},
-		index{"by-organization", "orgPK", "SK", types.ProjectionTypeKeysOnly},
-		index{"by-organization-type", "orgTypePK", "typeSK", types.ProjectionTypeKeysOnly})
+		index{"by-type", "typePK", "typeSK", types.ProjectionTypeKeysOnly, nil},
+		index{"by-organization", "orgPK", "SK", types.ProjectionTypeKeysOnly, nil},
+		index{"by-organization-type", "orgTypePK", "typeSK", types.ProjectionTypeKeysOnly, nil},
+		index{"by-subject", "subjectPK", "SK", types.ProjectionTypeInclude, []string{"u", "ttl", "tn"}})
 	createTable(t, db, tables.Deliveries,
-		index{"failures", "failuresPK", "SK", types.ProjectionTypeKeysOnly},
-		index{"due", "duePK", "dueSK", types.ProjectionTypeAll},
-		index{"dead", "deadPK", "deadSK", types.ProjectionTypeKeysOnly})
+		index{"failures", "failuresPK", "SK", types.ProjectionTypeKeysOnly, nil},
+		index{"due", "duePK", "dueSK", types.ProjectionTypeAll, nil},
+		index{"dead", "deadPK", "deadSK", types.ProjectionTypeKeysOnly, nil})
 	return tables
 }
 
 type index struct {
 	name, pk, sk string
 	projection   types.ProjectionType
+	attributes   []string // beside the keys
 }
 
 func createTable(t *testing.T, db *dynamodb.Client, name string, indexes ...index) {
@@ -98,7 +100,7 @@ func createTable(t *testing.T, db *dynamodb.Client, name string, indexes ...inde
 		attributes[ix.pk], attributes[ix.sk] = true, true
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 			IndexName: aws.String(ix.name), KeySchema: schema(ix.pk, ix.sk),
-			Projection: &types.Projection{ProjectionType: ix.projection},
+			Projection: &types.Projection{ProjectionType: ix.projection, NonKeyAttributes: ix.attributes},
 		})
 	}
 	for a := range attributes {
@@ -132,7 +134,10 @@ func schema(pk, sk string) []types.KeySchemaElement {
 // open makes a store on fresh tables.
 func open(t *testing.T, cfg aws.Config) *dynamo.Store {
 	t.Helper()
-	return dynamo.New(cfg, createTables(t, cfg), time.Now, fillRandom).WithPutTimeout(patience)
+	return dynamo.New(cfg, createTables(t, cfg), time.Now, fillRandom).WithPutTimeout(patience).WithUsagePage(usagePage)
 }
+
+// usagePage makes pages of used units that the suite's logs fill.
+const usagePage = 20
 
 func fillRandom(b []byte) { _, _ = rand.Read(b) } // never fails, see crypto/rand

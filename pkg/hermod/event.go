@@ -21,6 +21,8 @@ const (
 	// MaxTags and MaxTag bound the number and the length of tags.
 	MaxTags = 50
 	MaxTag  = 128
+	// MaxSubject bounds the subject of an event in bytes.
+	MaxSubject = 128
 )
 
 // An Event is one fact that a platform published.
@@ -51,6 +53,12 @@ type Event struct {
 	Mock bool
 	// Matches are the subscriptions the event matched when it was accepted.
 	Matches []Ref
+	// Subject is what its account finds the event by, beside its type: an EventQuery
+	// that names it. "" for none.
+	Subject string
+	// Units are what the event used up of a metered service; most used nothing. An
+	// event that has any has no Subject, so that one index entry serves both.
+	Units []Unit
 	// RetainUntil is when the log forgets the event.
 	RetainUntil time.Time
 }
@@ -71,6 +79,9 @@ type EventQuery struct {
 	Owner string
 	// Pattern selects by type; "" selects every type.
 	Pattern Pattern
+	// Subject selects an account's own events of the subject; "" selects all events.
+	// What names an organization is not found by its subject.
+	Subject string
 	// Above and Below are exclusive bounds on the id; the zero ID is no bound.
 	Above, Below ID
 	// Ascending lists the oldest first; the default is the newest first.

@@ -61,7 +61,7 @@ func (b *batch) refusals() int {
 }
 
 // prepare does what needs no transaction: owners, matching, types, keys that
-// occur twice.
+// occur twice, what events are found and counted by.
 func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	owned, err := m.load(ctx, b.owners())
 	if err != nil {
@@ -80,6 +80,7 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	types := map[string][]string{}
 	for i := range b.submissions {
 		e := &b.submissions[i].Event
+		derive(e)
 		b.matches = append(b.matches, b.submissions[i].recipients(&owned, now))
 		b.retention = append(b.retention, cmp.Or(owned.rows[e.AccountID].Retention, hermod.DefaultRetention))
 		if b.unfit[i] == nil {

@@ -68,7 +68,7 @@ func (db *DB) purgeCredentials(ctx context.Context) (int, error) {
 			err := row.Scan(&id, &forgotten)
 			if seen++; forgotten {
 				// One that has been written anew since is kept.
-				ds = append(ds, deletion{`DELETE FROM credentials WHERE id = ? AND revoked_at <= ?`, []any{id, revokedBefore}})
+				ds = append(ds, deletion{query: `DELETE FROM credentials WHERE id = ? AND revoked_at <= ?`, args: []any{id, revokedBefore}})
 			}
 			return err
 		}, `SELECT id, coalesce(revoked_at <= ?, 0) FROM credentials WHERE id > ? ORDER BY id LIMIT ?`, revokedBefore, id, purgeChunk)

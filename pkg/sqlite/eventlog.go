@@ -44,6 +44,9 @@ func (db *DB) eventsOf(r reader, keys []hermod.EventKey) ([]*hermod.Event, error
 // eventKeys finds the keys of a page. An owner is an account or an organization,
 // and its ids are no one's else, so both are looked for and merged.
 func (db *DB) eventKeys(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
+	if q.Subject != "" {
+		return db.keysOfSubject(r, q)
+	}
 	own, err := db.keysBy(r, q, "account")
 	if err != nil {
 		return nil, err
@@ -95,6 +98,21 @@ func (db *DB) keysBy(r reader, q hermod.EventQuery, column string) ([]hermod.Eve
 			return nil, err
 		}
 		keys = append(keys, more...)
+	}
+}
+
+// keysOfSubject are the first keys of an account's events of a subject. There are few
+// of one: its pattern is held against each.
+func (db *DB) keysOfSubject(r reader, q hermod.EventQuery) ([]hermod.EventKey, error) {
+	from := "events INDEXED BY events_by_subject WHERE account = ? AND subject = ?"
+	sender, name, typed := strings.Cut(string(q.Pattern), ":")
+	switch {
+	case !typed:
+		return db.selectKeys(r, q, from, q.Owner, q.Subject)
+	case name == "*":
+		return db.selectKeys(r, q, from+" AND type > ? AND type < ?", q.Owner, q.Subject, sender+":", sender+";")
+	default:
+		return db.selectKeys(r, q, from+" AND type = ?", q.Owner, q.Subject, string(q.Pattern))
 	}
 }
 

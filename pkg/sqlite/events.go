@@ -9,15 +9,19 @@ import (
 )
 
 const eventColumns = `account, id, type, organization, timestamp, expires_at, tags, context, matches, retain_until, internal,
-	mock, data`
+	mock, subject, units, data`
 
 func scanEvent(row scanner) (*hermod.Event, error) {
 	e := &hermod.Event{}
-	var typ string
+	var typ, units string
 	err := row.Scan(&e.AccountID, scanID(&e.ID), &typ, scanText(&e.OrganizationID), scanTime(&e.Timestamp),
 		scanTime(&e.ExpiresAt), scanJSON(&e.Tags), scanJSON(&e.Context), scanJSON(&e.Matches),
-		scanTime(&e.RetainUntil), &e.Internal, &e.Mock, (*[]byte)(&e.Data))
+		scanTime(&e.RetainUntil), &e.Internal, &e.Mock, scanText(&e.Subject), scanText(&units), (*[]byte)(&e.Data))
+	if err != nil {
+		return nil, err
+	}
 	e.Sender, e.Name, _ = strings.Cut(typ, ":")
+	e.Units, err = hermod.ParseUnits(units)
 	return e, err
 }
 
@@ -30,27 +34,30 @@ func (db *DB) PutEvents(ctx context.Context, events []*hermod.Event) error {
 }
 
 func (db *DB) putEvents(t *tx, events []*hermod.Event) error {
+	used := usageSums{}
 	for _, e := range events {
-		n, err := t.exec(`INSERT INTO events (`+eventColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		n, err := t.exec(`INSERT INTO events (`+eventColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			e.AccountID, e.ID[:], e.Type(), textValue(e.OrganizationID), timeValue(e.Timestamp), timeValue(e.ExpiresAt),
 			listValue(e.Tags), contextValue(e.Context), listValue(e.Matches), timeValue(e.RetainUntil), e.Internal,
-			e.Mock, []byte(e.Data))
+			e.Mock, textValue(e.Subject), textValue(hermod.FormatUnits(e.Units)), []byte(e.Data))
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			t.bytes += len(e.Data)
+			used.add(e)
 			kept := cloneEvent(e)
 			t.onCommit(func() { db.events.set(kept.Key(), kept) })
 		}
 	}
-	return nil
+	return used.write(t)
 }
 
 // cloneEvent copies what a caller might still change.
 func cloneEvent(e *hermod.Event) *hermod.Event {
 	c := *e
 	c.Tags, c.Matches, c.Data = slices.Clone(e.Tags), slices.Clone(e.Matches), slices.Clone(e.Data)
+	c.Units = slices.Clone(e.Units)
 	return &c
 }
 

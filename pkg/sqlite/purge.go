@@ -38,6 +38,8 @@ type purgeStep func(r reader) (seen int, deletions []deletion, err error)
 type deletion struct {
 	query string
 	args  []any
+	// then follows where a row was deleted.
+	then []deletion
 }
 
 // purgeBy steps through rows until they end or, unless all are to be seen, a step
@@ -66,8 +68,14 @@ func (db *DB) purgeBy(ctx context.Context, all bool, step purgeStep) (deleted in
 
 func deleteAll(t *tx, deletions []deletion) error {
 	for _, d := range deletions {
-		if _, err := t.exec(d.query, d.args...); err != nil {
+		n, err := t.exec(d.query, d.args...)
+		if err != nil {
 			return err
+		}
+		if n > 0 {
+			if err := deleteAll(t, d.then); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -97,13 +105,20 @@ func (db *DB) purgeEvents(ctx context.Context) (deleted int, err error) {
 		n, err := db.purgeBy(ctx, false, func(r reader) (seen int, ds []deletion, err error) {
 			err = r.each(func(row scanner) error {
 				var expired bool
-				err := row.Scan(scanID(&last), &expired)
+				var text string
+				if err := row.Scan(scanID(&last), &expired, scanText(&text)); err != nil {
+					return err
+				}
+				units, err := hermod.ParseUnits(text)
 				if seen++; expired {
 					id := last
-					ds = append(ds, deletion{`DELETE FROM events WHERE account = ? AND id = ?`, []any{account, id[:]}})
+					ds = append(ds, deletion{
+						query: `DELETE FROM events WHERE account = ? AND id = ?`, args: []any{account, id[:]},
+						then: unuse(account, id, units),
+					})
 				}
 				return err
-			}, `SELECT id, coalesce(retain_until <= ?, 0) FROM events WHERE account = ? AND id > ? ORDER BY id LIMIT ?`,
+			}, `SELECT id, coalesce(retain_until <= ?, 0), units FROM events WHERE account = ? AND id > ? ORDER BY id LIMIT ?`,
 				timeValue(db.now()), account, last[:], purgeChunk)
 			return seen, ds, err
 		})
@@ -128,8 +143,8 @@ func (db *DB) purgeAttempts(ctx context.Context) (deleted int, err error) {
 				err := row.Scan(scanID(&last.EventID), &last.Run, &last.Number, &expired)
 				if seen++; expired {
 					k := last
-					ds = append(ds, deletion{`DELETE FROM attempts WHERE subscription = ? AND event = ? AND run = ? AND number = ?`,
-						[]any{sub, k.EventID[:], k.Run, k.Number}})
+					ds = append(ds, deletion{query: `DELETE FROM attempts WHERE subscription = ? AND event = ? AND run = ? AND number = ?`,
+						args: []any{sub, k.EventID[:], k.Run, k.Number}})
 				}
 				return err
 			}, `SELECT event, run, number, coalesce(retain_until <= ?, 0) FROM attempts WHERE subscription = ?
@@ -155,8 +170,8 @@ func (db *DB) purgeClaims(ctx context.Context) (int, error) {
 			err := row.Scan(&owner, &key, &expired)
 			if seen++; expired {
 				// A claim that has been made anew since is kept.
-				ds = append(ds, deletion{`DELETE FROM claims WHERE owner = ? AND key = ? AND expires_at <= ?`,
-					[]any{owner, key, now}})
+				ds = append(ds, deletion{query: `DELETE FROM claims WHERE owner = ? AND key = ? AND expires_at <= ?`,
+					args: []any{owner, key, now}})
 			}
 			return err
 		}, `SELECT owner, key, coalesce(expires_at <= ?, 0) FROM claims WHERE (owner, key) > (?, ?) ORDER BY owner, key LIMIT ?`,
@@ -176,7 +191,7 @@ func (db *DB) purgeDeadLetters(ctx context.Context) (int, error) {
 			err := row.Scan(&queue, scanID(&id), &old)
 			if seen++; old {
 				dead := id
-				ds = append(ds, deletion{`DELETE FROM dead_letters WHERE queue = ? AND id = ?`, []any{queue, dead[:]}})
+				ds = append(ds, deletion{query: `DELETE FROM dead_letters WHERE queue = ? AND id = ?`, args: []any{queue, dead[:]}})
 			}
 			return err
 		}, `SELECT queue, id, dead_at <= ? FROM dead_letters WHERE (queue, id) > (?, ?) ORDER BY queue, id LIMIT ?`,

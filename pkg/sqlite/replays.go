@@ -107,7 +107,7 @@ func (db *DB) purgeReplays(ctx context.Context) (int, error) {
 			err := row.Scan(&last.Owner, scanID(&last.ID), &expired)
 			if seen++; expired {
 				key := last
-				ds = append(ds, deletion{`DELETE FROM replays WHERE owner = ? AND id = ?`, []any{key.Owner, key.ID[:]}})
+				ds = append(ds, deletion{query: `DELETE FROM replays WHERE owner = ? AND id = ?`, args: []any{key.Owner, key.ID[:]}})
 			}
 			return err
 		}, `SELECT owner, id, coalesce(retain_until <= ?, 0) FROM replays WHERE (owner, id) > (?, ?) ORDER BY owner, id LIMIT ?`,

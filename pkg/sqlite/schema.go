@@ -201,4 +201,24 @@ ALTER TABLE credentials ADD COLUMN tenant TEXT;
 
 -- use: what the key signs, NULL for access tokens.
 ALTER TABLE signing_keys ADD COLUMN use TEXT;
+
+-- units: what hermod.FormatUnits makes, NULL for none. The index holds all that a
+-- sum of units needs.
+ALTER TABLE events ADD COLUMN subject TEXT;
+ALTER TABLE events ADD COLUMN units TEXT;
+CREATE INDEX events_by_subject ON events (account, subject, id) WHERE subject IS NOT NULL;
+CREATE INDEX events_with_units ON events (account, id, units, retain_until) WHERE units IS NOT NULL;
+
+-- n units of a kind and level in the span milliseconds from start on, of events
+-- of which the first is forgotten at retain_until.
+CREATE TABLE usage (
+	account      TEXT NOT NULL,
+	span         INTEGER NOT NULL,
+	start        INTEGER NOT NULL,
+	kind         TEXT NOT NULL,
+	level        INTEGER NOT NULL,
+	n            INTEGER NOT NULL,
+	retain_until INTEGER,
+	PRIMARY KEY (account, span, start, kind, level)
+) WITHOUT ROWID;
 `

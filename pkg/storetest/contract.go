@@ -72,6 +72,9 @@ type Store interface {
 	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)
 	// Tail is what has entered the log since a position.
 	Tail(ctx context.Context, q hermod.TailQuery) (hermod.TailPage, error)
+	// Usage sums up what the account's events used up, by kind and level, in this
+	// order, each once. Events past their RetainUntil are not counted.
+	Usage(ctx context.Context, q hermod.UsageQuery) ([]hermod.Unit, error)
 
 	// Attempt reads one row. CodeNotFound.
 	Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)

@@ -99,11 +99,13 @@ func (f *fixture) eventRoundTrip(t *testing.T) {
 	full.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
 	full.Tags = []string{"b", "a", odd}
 	full.Internal = true
+	full.Subject = odd
 	full.Context = hermod.Context{UserID: odd, APIKeyID: "key", TraceID: "trace"}
 	full.Matches = []hermod.Ref{{Owner: full.AccountID, ID: "s2"}, {Owner: full.OrganizationID, ID: "s1"}}
 	bare := f.event(f.name("a"))
 	bare.Data = []byte("null")
 	bare.Mock = true
+	bare.Units = []hermod.Unit{{Kind: hermod.UnitSeal, N: 3}, {Kind: hermod.UnitSignature, Level: 2, N: 1}}
 	old := f.event(f.name("a"))
 	old.Timestamp = time.Date(1, 2, 3, 4, 5, 6, 7, time.UTC)
 	old.Tags, old.Matches = []string{}, []hermod.Ref{}

@@ -32,6 +32,8 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Events", testEvents},
 		{"EventLog", testEventLog},
 		{"Tail", testTail},
+		{"Subjects", testSubjects},
+		{"Usage", testUsage},
 		{"Attempts", testAttempts},
 		{"DeliveryLog", testDeliveryLog},
 		{"DueIndex", testDueIndex},
