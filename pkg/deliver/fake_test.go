@@ -219,6 +219,8 @@ type rig struct {
 	log    bytes.Buffer
 	event  *hermod.Event
 	sub    *hermod.Subscription
+	// options are the Deliverer's.
+	options deliver.Options
 	// message is what receive hands over.
 	message  hermod.Message
 	received hermod.Received
@@ -241,12 +243,13 @@ func newRig(t *testing.T) *rig {
 	}
 	r.store.events[r.event.Key()] = r.event
 	r.store.subs[r.sub.Ref()] = r.sub
-	r.Deliverer = deliver.New(deliver.Options{
+	r.options = deliver.Options{
 		Store: r.store, Pusher: r.pusher, MaxReceives: maxReceives,
 		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: fakeEncoder{hermod.DefaultSchedule()}},
 		Now:      func() time.Time { return r.now }, Random: func() float64 { return r.random },
 		Log: slog.New(slog.NewJSONHandler(&r.log, nil)),
-	})
+	}
+	r.Deliverer = deliver.New(r.options)
 	return r
 }
 

@@ -44,6 +44,9 @@ func (w *work) logAttempt(ctx context.Context, row *hermod.Attempt, err error) {
 		slog.Duration("duration", row.Duration),
 		slog.Int("receives", w.received.Receives),
 	}
+	if w.as != "" {
+		attrs = append(attrs, slog.String("as", w.as))
+	}
 	if row.ErrorClass != "" {
 		attrs = append(attrs, slog.String("class", row.ErrorClass))
 	}

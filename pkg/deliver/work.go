@@ -31,6 +31,8 @@ type work struct {
 	loaded   loaded
 	// lost says that another worker put the row of this receive's attempt.
 	lost bool
+	// as is the type that the event was translated to; "" for not.
+	as string
 }
 
 // carryOn reads where the run stands and does what is next.
@@ -116,7 +118,11 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if !ok {
 		return w.later(ctx, fmt.Errorf("no encoder for dialect %q", s.Dialect))
 	}
-	payload, err := encoder.Encode(ctx, Delivery{Event: e, Subscription: s, Key: row.AttemptKey, At: row.At})
+	sent, ok := w.translate(e, s)
+	if !ok {
+		return w.end(ctx, row, hermod.ReasonNoEquivalent, "")
+	}
+	payload, err := encoder.Encode(ctx, Delivery{Event: sent, Subscription: s, Key: row.AttemptKey, At: row.At})
 	if err != nil {
 		return w.later(ctx, fmt.Errorf("encoding for %s: %w", s.Dialect, err))
 	}
@@ -207,7 +213,8 @@ func (w *work) end(ctx context.Context, row *hermod.Attempt, reason hermod.Reaso
 		row.ErrorMessage = describe(reason)
 	}
 	switch reason {
-	case hermod.ReasonSubDeleted, hermod.ReasonSubDisabled, hermod.ReasonSubExpired, hermod.ReasonInternalEvent:
+	case hermod.ReasonSubDeleted, hermod.ReasonSubDisabled, hermod.ReasonSubExpired, hermod.ReasonInternalEvent,
+		hermod.ReasonNoEquivalent:
 		row.State = hermod.Dropped
 		return w.put(ctx, row, hermod.Outcome{Action: hermod.Done})
 	default:
@@ -228,6 +235,8 @@ func describe(reason hermod.Reason) string {
 		return "the subscription has expired"
 	case hermod.ReasonInternalEvent:
 		return "the subscription no longer includes internal events"
+	case hermod.ReasonNoEquivalent:
+		return "the event cannot be told in a form that the subscription asks for"
 	default:
 		return string(reason)
 	}

@@ -121,8 +121,8 @@ func (s *Subscription) InForce(t time.Time) bool {
 
 // Matches reports whether the event goes to the subscription at t: it is in
 // force, its owner is the event's account or organization unless it is global, it
-// includes internal events if the event is one, a filter selects the type, and a
-// tag is shared where tags are asked for.
+// includes internal events if the event is one, a filter selects the type or one that
+// it is translated to, as Wants says, and a tag is shared where tags are asked for.
 func (s *Subscription) Matches(e *Event, t time.Time) bool {
 	if !s.InForce(t) || (!s.Global && s.Owner != e.AccountID && s.Owner != e.OrganizationID) {
 		return false
@@ -130,8 +130,7 @@ func (s *Subscription) Matches(e *Event, t time.Time) bool {
 	if e.Internal && !s.IncludeInternal {
 		return false
 	}
-	selects := func(p Pattern) bool { return p.Matches(e.Sender, e.Name) }
-	if len(s.Filters) > 0 && !slices.ContainsFunc(s.Filters, selects) {
+	if !s.wants(e) {
 		return false
 	}
 	shared := func(tag string) bool { return slices.Contains(e.Tags, tag) }

@@ -131,20 +131,41 @@ func (x *index) add(s *hermod.Subscription) {
 	}
 }
 
+// translating are the subscriptions that select one of the types and have events
+// translated to it.
+func (x *index) translating(types []string) (found []*hermod.Subscription) {
+	for _, typ := range types {
+		sender, _, _ := hermod.ParseType(typ)
+		for _, s := range slices.Concat(x.exact[typ], x.sender[sender]) {
+			if s.Translate {
+				found = append(found, s)
+			}
+		}
+	}
+	return found
+}
+
 // match gives the subscriptions the event goes to, each once, in the order of
 // their ids. A global one is found among its owner's and among all owners'.
 func (o *owned) match(e *hermod.Event, now time.Time) []hermod.Ref {
 	var refs []hermod.Ref
+	typ := e.Type()
+	equivalents := hermod.Equivalents(typ)
 	for _, owner := range append(e.Owners(), hermod.EveryOwner) {
 		x, ok := o.indexes[owner]
 		if !ok {
 			continue
 		}
-		for _, candidates := range [][]*hermod.Subscription{x.exact[e.Type()], x.sender[e.Sender], x.any} {
+		for _, candidates := range [][]*hermod.Subscription{x.exact[typ], x.sender[e.Sender], x.any} {
 			for _, s := range candidates {
 				if s.Matches(e, now) {
 					refs = append(refs, s.Ref())
 				}
+			}
+		}
+		for _, s := range x.translating(equivalents) {
+			if s.Matches(e, now) {
+				refs = append(refs, s.Ref())
 			}
 		}
 	}

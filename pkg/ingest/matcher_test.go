@@ -22,7 +22,7 @@ func naive(all []*hermod.Subscription, e *hermod.Event, internal bool, now time.
 		ofOwner := s.Global || s.Owner == e.AccountID || (e.OrganizationID != "" && s.Owner == e.OrganizationID)
 		inForce := s.Active && s.DeletedAt.IsZero() && (s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt))
 		seesIt := !internal || s.IncludeInternal
-		if ofOwner && inForce && seesIt && naiveFilter(s.Filters, e) && naiveTags(s.Tags, e.Tags) {
+		if ofOwner && inForce && seesIt && naiveType(s, e) && naiveTags(s.Tags, e.Tags) {
 			refs = append(refs, hermod.Ref{Owner: s.Owner, ID: s.ID})
 		}
 	}
@@ -30,6 +30,39 @@ func naive(all []*hermod.Subscription, e *hermod.Event, internal bool, now time.
 		return strings.Compare(a.Owner+"\x00"+a.ID, b.Owner+"\x00"+b.ID)
 	})
 	return refs
+}
+
+// naiveFacts are two of the facts that several types tell of.
+var naiveFacts = [][]string{
+	{"signature-api:session.started", "signature:signing-session.started", "signly:PROCESS_STARTED"},
+	{"signature-api:recipient.completed", "universign:action.closed", "telia-sign:signatorysigned"},
+}
+
+// naiveType says whether the subscription's filters select the event, as it is or, where
+// it translates, as a type of its dialect that means the same. A closed action means that
+// somebody signed where it was a signature.
+func naiveType(s *hermod.Subscription, e *hermod.Event) bool {
+	native := s.Dialect == hermod.Signicat
+	if (native || e.Sender == string(s.Dialect)) && naiveFilter(s.Filters, e) {
+		return true
+	}
+	if !s.Translate || e.Type() == "universign:action.closed" && string(e.Data) != `{"type":"signature"}` {
+		return false
+	}
+	for _, fact := range naiveFacts {
+		for _, typ := range fact {
+			sender, name, _ := strings.Cut(typ, ":")
+			of := hermod.Dialect(sender)
+			if of != hermod.Universign && of != hermod.TeliaSign && of != hermod.Signly {
+				of = hermod.Signicat
+			}
+			other := &hermod.Event{Sender: sender, Name: name}
+			if slices.Contains(fact, e.Type()) && of == s.Dialect && naiveFilter(s.Filters, other) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func naiveFilter(filters []hermod.Pattern, e *hermod.Event) bool {
@@ -56,16 +89,19 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		owners := rapid.SampledFrom([]string{account, other, organization})
-		senders, names := rapid.SampledFrom([]string{"a", "b", "ab"}), rapid.SampledFrom([]string{"x", "y", "a"})
+		types := rapid.SampledFrom(append(slices.Concat(naiveFacts...), "a:x", "a:y", "a:a", "b:x", "b:a", "ab:x", "universign:apikey.created"))
+		dialects := rapid.SampledFrom([]hermod.Dialect{hermod.Signicat, hermod.Signicat, hermod.Universign, hermod.TeliaSign, hermod.Signly})
+		data := rapid.SampledFrom([]string{`{"type":"signature"}`, `{"type":"visa"}`, `{}`, `{"type":1}`})
 		tags := rapid.SliceOfN(rapid.SampledFrom([]string{"t", "T", "u"}), 0, 3)
 		pattern := rapid.Custom(func(t *rapid.T) hermod.Pattern {
 			switch rapid.IntRange(0, 5).Draw(t, "form") {
 			case 0:
 				return "*"
 			case 1, 2:
-				return hermod.Pattern(senders.Draw(t, "sender") + ":*")
+				sender, _, _ := strings.Cut(types.Draw(t, "type"), ":")
+				return hermod.Pattern(sender + ":*")
 			default:
-				return hermod.Pattern(senders.Draw(t, "sender") + ":" + names.Draw(t, "name"))
+				return hermod.Pattern(types.Draw(t, "type"))
 			}
 		})
 		ends := rapid.SampledFrom([]time.Time{{}, start.Add(-1), start, start.Add(1), start.Add(time.Hour)})
@@ -80,6 +116,7 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 					ID: ids.Draw(t, "id"), Owner: owners.Draw(t, "owner"), Active: rapid.IntRange(0, 3).Draw(t, "off") > 0,
 					Filters: rapid.SliceOfN(pattern, 0, 4).Draw(t, "filters"), Tags: tags.Draw(t, "wanted"), ExpiresAt: ends.Draw(t, "end"),
 					Global: rapid.IntRange(0, 3).Draw(t, "global") == 0, IncludeInternal: rapid.Bool().Draw(t, "includes internal"),
+					Dialect: dialects.Draw(t, "dialect"), Translate: rapid.Bool().Draw(t, "translate"),
 				}
 				if rapid.IntRange(0, 5).Draw(t, "deleted") == 0 {
 					s.DeletedAt = start
@@ -94,7 +131,7 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "define") {
 				d := &hermod.Definition{
-					Account: owners.Draw(t, "definer"), Type: senders.Draw(t, "sender") + ":" + names.Draw(t, "name"), Internal: rapid.Bool().Draw(t, "internal"),
+					Account: owners.Draw(t, "definer"), Type: types.Draw(t, "type"), Internal: rapid.Bool().Draw(t, "internal"),
 				}
 				internal[d.Account+" "+d.Type] = d.Internal
 				if err := m.PutDefinition(t.Context(), d); err != nil {
@@ -104,8 +141,9 @@ func TestTheMatcherFindsWhatANaiveOneFinds(t *testing.T) {
 			e := hermod.Event{
 				Internal:  rapid.Bool().Draw(t, "internal, says the producer"),
 				AccountID: owners.Draw(t, "account"), OrganizationID: rapid.SampledFrom([]string{"", organization, account}).Draw(t, "organization"),
-				Sender: senders.Draw(t, "sender"), Name: names.Draw(t, "name"), Tags: tags.Draw(t, "tags"),
+				Tags: tags.Draw(t, "tags"), Data: []byte(data.Draw(t, "data")),
 			}
+			e.Sender, e.Name, _ = strings.Cut(types.Draw(t, "type"), ":")
 			c.advance(time.Duration(rapid.IntRange(0, 1).Draw(t, "clock")))
 			got, err := a.Accept(t.Context(), []ingest.Submission{{Event: e}})
 			if err != nil {

@@ -24,7 +24,9 @@ func page(ctx context.Context, s Store, r *hermod.Replay, above hermod.ID) (even
 		}
 		for _, e := range more {
 			slim := *e
-			slim.Data = nil // it is most of an event, and messages carry ids alone
+			if hermod.Equivalents(e.Type()) == nil { // by its data an event may mean what a subscription asks for
+				slim.Data = nil // it is most of an event, and messages carry ids alone
+			}
 			events = append(events, &slim)
 		}
 	}

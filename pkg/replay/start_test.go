@@ -123,3 +123,45 @@ func TestAnInternalEventIsReplayedToWhatIncludesInternalEventsAlone(t *testing.T
 	want(t, "messages", len(w.sent), 1)
 	want(t, "receiver", w.sent[0].SubscriptionID, internal.ID)
 }
+
+func TestAReplayGoesToWhatTranslatesByTheRulesOfMatching(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	signed := w.publish(1, ofAction("signature"))
+	asks := func(s *hermod.Subscription) { s.Filters = []hermod.Pattern{"signature-api:recipient.completed"} }
+	translates := func(s *hermod.Subscription) { s.Translate = true }
+	w.subscribe("does not translate", asks)
+	w.subscribe("native", asks, translates)
+	w.subscribe("telia", translates, func(s *hermod.Subscription) {
+		s.Dialect, s.Filters = hermod.TeliaSign, []hermod.Pattern{"telia-sign:signatorysigned"}
+	})
+	w.subscribe("signly", translates, func(s *hermod.Subscription) { s.Dialect, s.Filters = hermod.Signly, []hermod.Pattern{"signly:*"} })
+	for _, e := range []*hermod.Event{
+		signed, w.publish(1, ofAction("visa")), w.publish(1, ofAction("signature"), func(e *hermod.Event) {
+			e.Mock, e.Matches = true, []hermod.Ref{{Owner: owner, ID: "native"}}
+		}),
+	} {
+		if err := w.starter().ToMatching(t.Context(), e, []string{owner}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, "messages", len(w.sent), 2)
+	for i, id := range []string{"native", "telia"} {
+		want(t, "receiver", w.sent[i].SubscriptionID, id)
+		want(t, "event", w.sent[i].EventID, signed.ID)
+	}
+	w.sent = nil
+	r := whole(hermod.MaxReplayRate)
+	if err := w.planner().Count(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	// By its data alone the visa is told from the signature: it must not be dropped
+	// from the events of a page.
+	want(t, "count", r.Expected, hermod.ReplayCount{Events: 2, Deliveries: 2, Complete: true})
+}
+
+func ofAction(kind string) func(*hermod.Event) {
+	return func(e *hermod.Event) {
+		e.Sender, e.Name, e.Data = "universign", "action.closed", []byte(`{"type":"`+kind+`"}`)
+	}
+}
