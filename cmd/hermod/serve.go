@@ -53,6 +53,10 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	endpoints, err := push.ParseEndpoints(c.getenv("HERMOD_TEST_ENDPOINTS"))
+	if err != nil {
+		return fmt.Errorf("HERMOD_TEST_ENDPOINTS: %w", err)
+	}
 	var logLevel slog.Level
 	if err := logLevel.UnmarshalText([]byte(*level)); err != nil {
 		return fmt.Errorf("-log %q: want debug, info, warn or error", *level)
@@ -71,7 +75,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		return fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
 	}
 	n, err := node.Open(ctx, node.Options{
-		Data: *data, Policy: policy, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Data: *data, Policy: policy, Endpoints: endpoints, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err

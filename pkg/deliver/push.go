@@ -15,6 +15,25 @@ type Payload struct {
 	ContentType string
 	// Header holds signature and id headers, already made. A pusher only reads it.
 	Header http.Header
+	// Event is what the payload says of its event, for destinations that keep it
+	// beside the body.
+	Event Attributes
+}
+
+// Attributes are what a queue or a topic shows of an event beside its body, for
+// consumers that route by it. They are the same at every attempt.
+type Attributes struct {
+	// ID is the event's in the form that the body has: what duplicates are known by.
+	ID string
+	// Sender and Name are the parts of the type.
+	Sender, Name string
+	// Time is when the fact happened.
+	Time time.Time
+	// Account and Organization are the event's; "" for none.
+	Account, Organization string
+	Tags                  []string
+	// ExpiresAt is when the event is of no more use; zero for never.
+	ExpiresAt time.Time
 }
 
 // A Pusher makes one try to hand a payload to a subscription's destination. It
@@ -59,12 +78,35 @@ const (
 	ClassTLS           = "tls"            // the handshake failed, its certificate included
 	ClassProtocol      = "protocol"       // the answer was not HTTP, or not within its bounds
 	ClassRedirect      = "redirect"       // 3xx; redirects are not followed
-	ClassClientError   = "http_4xx"       // 4xx but for the next two
-	ClassThrottled     = "throttled"      // 429
+	ClassClientError   = "http_4xx"       // 4xx that no other class names
+	ClassThrottled     = "throttled"      // 429; of a queue or topic 503 and its own words for it too
 	ClassGone          = "gone"           // 410; permanent
 	ClassServerError   = "http_5xx"       // 5xx
 	ClassBlockedTarget = "blocked_target" // the target policy refuses; permanent
+	ClassCredential    = "bad_credential" // a queue or topic refuses the subscription's credential; permanent
+	ClassNotFound      = "not_found"      // there is no such queue, topic or flow; permanent
+	ClassTooLarge      = "too_large"      // the destination takes no payload of this size; permanent
 	ClassConfiguration = "configuration"  // the subscription's configuration cannot be read
 	ClassUnsupported   = "unsupported"    // this build knows no such kind of destination
 	ClassInterrupted   = "interrupted"    // the caller's context ended: nothing to hold against the destination
+)
+
+// A Finding is one thing that a check of a destination found out. Nothing in it is
+// secret.
+type Finding struct {
+	// Name is what was looked at, in a word or two of lower case.
+	Name    string
+	Verdict Verdict
+	// Message says what was found, or why it was not found out.
+	Message string
+}
+
+// A Verdict is how a Finding stands.
+type Verdict int
+
+// The verdicts.
+const (
+	Unknown Verdict = iota // cannot be told without a delivery
+	Passed
+	Failed
 )

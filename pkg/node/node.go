@@ -43,6 +43,8 @@ type Options struct {
 	// Timing makes the node faster, for tests; the zero value keeps to the clock of
 	// the deployed template.
 	Timing Timing
+	// Endpoints stand in for hosts of the clouds, for tests; nil for none.
+	Endpoints push.Endpoints
 	// Pusher replaces the destinations, for tests; nil pushes for real.
 	Pusher deliver.Pusher
 	// Outside is an issuer whose tokens are believed too; nil for none.
@@ -135,7 +137,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		delivery: db.Queue("delivery", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
 		}),
-		pushers: push.New(push.Options{Policy: o.Policy, Now: o.Now}),
+		pushers: push.New(push.Options{Policy: o.Policy, Endpoints: o.Endpoints, Now: o.Now}),
 	}
 	n.acceptor = ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,

@@ -55,7 +55,8 @@ func judge(status int) deliver.Result {
 
 // classify makes the result of an exchange without an answer. Its words are
 // chosen here, never taken from the error: that may quote addresses inside the
-// network, and what a hostile endpoint said. ctx is the caller's.
+// network, and what a hostile endpoint said. ctx is the push's: where it has ended
+// by anything but the push's own time, the caller has given up.
 func classify(ctx context.Context, err error) deliver.Result {
 	if errors.Is(err, errBlocked) {
 		return deliver.Result{
@@ -64,7 +65,7 @@ func classify(ctx context.Context, err error) deliver.Result {
 			Permanent: hermod.ReasonBlockedTarget,
 		}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errOutOfTime) {
 		return failure(deliver.ClassInterrupted, "the attempt was interrupted before the endpoint answered")
 	}
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
@@ -165,10 +166,13 @@ func tlsMessage(err error) string {
 	}
 }
 
-// misconfigured makes the result of a configuration that newEndpoint refused. A
-// refused URL is final by the design; anything else the owner can mend while the
-// delivery is still being tried.
-func misconfigured(err error) deliver.Result {
+// unusable makes the result of a subscription without a place. A refused URL is
+// final by the design; anything else can be mended while the delivery is still
+// being tried.
+func unusable(err error) deliver.Result {
+	if errors.Is(err, errUnsupported) {
+		return failure(deliver.ClassUnsupported, errUnsupported.Error())
+	}
 	refused, ok := errors.AsType[*hermod.Error](err)
 	if !ok || len(refused.Fields) == 0 {
 		return failure(deliver.ClassConfiguration, "the subscription's configuration cannot be used")

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -30,13 +29,10 @@ type endpoint struct {
 	url *url.URL
 	// target is url as far as it is no secret.
 	target string
-	// header holds the subscriber's own headers and the User-Agent.
+	// header holds the subscriber's own headers.
 	header  http.Header
 	timeout time.Duration
 }
-
-// userAgent is what a push says it comes from, unless the subscriber says else.
-const userAgent = "Hermod/1.0"
 
 // The bounds of a subscriber's own headers: their number, and the bytes of each
 // name and value together.
@@ -64,9 +60,6 @@ func newEndpoint(configuration json.RawMessage, policy *Policy, timeout time.Dur
 	if err != nil {
 		return nil, err
 	}
-	if header.Get("User-Agent") == "" {
-		header.Set("User-Agent", userAgent)
-	}
 	if seconds, ok := c.Timeout.(float64); ok && seconds > 0 && seconds < timeout.Seconds() {
 		timeout = max(time.Duration(math.Ceil(seconds*1e3))*time.Millisecond, time.Millisecond)
 	}
@@ -89,7 +82,7 @@ func checkHeaders(headers map[string]string) (http.Header, error) {
 		})
 	}
 	var problems []hermod.FieldError
-	checked := make(http.Header, len(headers)+1)
+	checked := make(http.Header, len(headers))
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		canonical := http.CanonicalHeaderKey(name)
 		_, twice := checked[canonical]
@@ -136,44 +129,4 @@ func reservedHeader(name string) bool {
 	return slices.ContainsFunc([]string{"content-", "proxy-", "webhook-", "x-amz-"}, func(prefix string) bool {
 		return strings.HasPrefix(name, prefix)
 	})
-}
-
-// endpoints keeps the endpoint of each subscription's last version seen, so that a
-// configuration is parsed once and not at every push.
-type endpoints struct {
-	mu   sync.RWMutex
-	kept map[hermod.Ref]versioned
-}
-
-type versioned struct {
-	version  int64
-	endpoint *endpoint
-}
-
-// maxEndpoints bounds how many endpoints are kept, at some 2 KB each.
-const maxEndpoints = 4096
-
-func (es *endpoints) get(s *hermod.Subscription) *endpoint {
-	es.mu.RLock()
-	defer es.mu.RUnlock()
-	if v := es.kept[s.Ref()]; v.version == s.Version {
-		return v.endpoint
-	}
-	return nil
-}
-
-// put keeps e unless s was never stored: without a version it may change unseen.
-func (es *endpoints) put(s *hermod.Subscription, e *endpoint) {
-	if s.Version == 0 {
-		return
-	}
-	es.mu.Lock()
-	defer es.mu.Unlock()
-	if _, there := es.kept[s.Ref()]; !there && len(es.kept) >= maxEndpoints {
-		for ref := range es.kept { // any one: those in use come back at once
-			delete(es.kept, ref)
-			break
-		}
-	}
-	es.kept[s.Ref()] = versioned{version: s.Version, endpoint: e}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -25,23 +27,48 @@ type Options struct {
 	Resolver *net.Resolver
 	// Roots are the certificate authorities trusted; nil is the system's.
 	Roots *x509.CertPool
+	// Endpoints stand in for hosts, for tests; nil for none.
+	Endpoints Endpoints
 }
 
 // DefaultTimeout bounds a whole push.
 const DefaultTimeout = 10 * time.Second
 
-// A destination is one kind of place to push to.
-type destination interface {
-	deliver.Pusher
-	// check judges a configuration as a subscriber writes it.
-	check(configuration json.RawMessage) error
-	// closeIdle closes the connections that no push uses.
-	closeIdle()
+// A kind is one kind of place to push to, such as webhooks. One file holds a kind;
+// New lists them. To add one:
+//
+//   - open judges every member of the configuration and names each offending one
+//     (checks.go has the words). A host comes from a list in the code, or goes through
+//     Policy.parse: a configuration is a stranger's way to make Hermod connect.
+//   - push builds a request, has it made by the exchanger, which is the one way out of
+//     this package, and refines the answer where the kind knows better (refuse.go).
+//     It makes no goroutine, and its errors are results: nothing in them is secret.
+//   - probe reports what a push would meet and sends no event.
+//   - the suite of conformance_test.go has a row for each kind.
+type kind interface {
+	// open judges a configuration as a subscriber writes it and readies the place
+	// that it names. It reaches nothing, and what it keeps costs a few KB: places stay
+	// for as long as their subscription's version is in use. The error is CodeInvalid
+	// and names each offending member below typeConfiguration.
+	open(configuration json.RawMessage) (place, error)
+}
+
+// A place is where one subscription pushes. Safe for concurrent use.
+type place interface {
+	// push makes one try, of one exchange or several, all within the time that ctx
+	// has. Its result's Permanent stops the run; all else is tried again.
+	push(ctx context.Context, p deliver.Payload) deliver.Result
+	// probe says what a push would meet, without an event, within the time that ctx
+	// has. It leaves out what it cannot tell.
+	probe(ctx context.Context) []deliver.Finding
 }
 
 // Pushers are the destinations by subscription type.
 type Pushers struct {
-	kinds map[string]destination
+	kinds     map[string]kind
+	places    places
+	exchanger *exchanger
+	timeout   time.Duration
 }
 
 var _ deliver.Pusher = (*Pushers)(nil)
@@ -57,36 +84,67 @@ func New(o Options) *Pushers {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Pushers{kinds: map[string]destination{hermod.Webhook: newWebhook(o)}}
+	x := newExchanger(o)
+	return &Pushers{
+		exchanger: x, timeout: o.Timeout, places: places{kept: map[hermod.Ref]versioned{}},
+		kinds: map[string]kind{
+			hermod.Webhook: &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout},
+		},
+	}
 }
 
 // Push pushes by the subscription's type. A type that this build does not know is
 // a failure to be tried again: after a roll-back the next build knows it.
 func (ps *Pushers) Push(ctx context.Context, s *hermod.Subscription, p deliver.Payload) deliver.Result {
-	kind, ok := ps.kinds[s.Type]
-	if !ok {
-		return deliver.Result{
-			Class:   deliver.ClassUnsupported,
-			Message: "destinations of this type are not supported here",
-		}
+	to, err := ps.place(s)
+	if err != nil {
+		return unusable(err)
 	}
-	return kind.Push(ctx, s, p)
+	ctx, cancel := within(ctx, ps.timeout)
+	defer cancel()
+	return to.push(ctx, p)
+}
+
+// errUnsupported is a type that this build does not know.
+var errUnsupported = errors.New("destinations of this type are not supported here")
+
+// place gives the place of a subscription, opened once a version.
+func (ps *Pushers) place(s *hermod.Subscription) (place, error) {
+	if to := ps.places.get(s); to != nil {
+		return to, nil
+	}
+	k, ok := ps.kinds[s.Type]
+	if !ok {
+		return nil, errUnsupported
+	}
+	to, err := k.open(s.Secrets.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	ps.places.put(s, to)
+	return to, nil
+}
+
+// errOutOfTime ends what takes longer than a push may. It tells the end of a push's
+// time from the end of the caller's patience.
+var errOutOfTime = fmt.Errorf("the push took too long: %w", context.DeadlineExceeded)
+
+// within gives a push the time d.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, errOutOfTime)
 }
 
 // Check judges the configuration of a new subscription. The error is CodeInvalid
 // and names each offending member below typeConfiguration, or type.
 func (ps *Pushers) Check(kind string, configuration json.RawMessage) error {
-	d, ok := ps.kinds[kind]
+	k, ok := ps.kinds[kind]
 	if !ok {
 		return hermod.InvalidFields(hermod.FieldError{Name: "type", Reason: "is not supported here"})
 	}
-	return d.check(configuration)
+	_, err := k.open(configuration)
+	return err
 }
 
 // CloseIdle closes the connections that are kept open for the next push. Call it
 // last: without it they stay until they time out.
-func (ps *Pushers) CloseIdle() {
-	for _, d := range ps.kinds {
-		d.closeIdle()
-	}
-}
+func (ps *Pushers) CloseIdle() { ps.exchanger.closeIdle() }

@@ -14,7 +14,11 @@ func Pushers(e *wire.Env) (*push.Pushers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return push.New(push.Options{Policy: policy, Now: e.Now}), nil
+	endpoints, err := endpointsOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Now: e.Now}), nil
 }
 
 // policyOf says where deliveries may go.
@@ -27,4 +31,16 @@ func policyOf(e *wire.Env) (*push.Policy, error) {
 		return nil, fmt.Errorf("reading HERMOD_TEST_TARGET_CIDRS: %w", err)
 	}
 	return push.Emulator(networks...), nil
+}
+
+// endpointsOf are the servers that stand in for hosts of the clouds.
+func endpointsOf(e *wire.Env) (push.Endpoints, error) {
+	if !e.Emulator() {
+		return nil, nil
+	}
+	endpoints, err := push.ParseEndpoints(e.Get("HERMOD_TEST_ENDPOINTS"))
+	if err != nil {
+		return nil, fmt.Errorf("reading HERMOD_TEST_ENDPOINTS: %w", err)
+	}
+	return endpoints, nil
 }

@@ -53,7 +53,15 @@ func (c Encoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload,
 			return deliver.Payload{}, fmt.Errorf("signing event %s: %w", e.ID, err)
 		}
 	}
-	return deliver.Payload{Body: body, ContentType: "application/json", Header: h}, nil
+	return deliver.Payload{Body: body, ContentType: "application/json", Header: h, Event: attributesOf(e)}, nil
+}
+
+// attributesOf is what a delivery to a queue or a topic says beside its body.
+func attributesOf(e *hermod.Event) deliver.Attributes {
+	return deliver.Attributes{
+		ID: e.ID.String(), Sender: e.Sender, Name: e.Name, Time: e.Timestamp,
+		Account: e.AccountID, Organization: e.OrganizationID, Tags: e.Tags, ExpiresAt: e.ExpiresAt,
+	}
 }
 
 func (c Encoder) headers() []string {
