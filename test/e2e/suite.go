@@ -42,6 +42,7 @@ func Run(t *testing.T, target Target) {
 		{"a filter's events are previewed, replayed and no longer when cancelled", testFilterReplay},
 		{"the catalog lists what is published and what is registered", testCatalog},
 		{"events are checked against the schema of their type", testValidation},
+		{"an event of another API arrives in the form that was asked for", testTranslation},
 		{"events of internal types skip ordinary subscriptions", testInternal},
 	} {
 		t.Run(test.name, func(t *testing.T) {

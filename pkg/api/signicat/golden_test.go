@@ -33,6 +33,11 @@ func members(shape string) []string {
 		"type":              "sender eventName event description internal example schema validation url",
 		"catalog":           "data",
 		"subscription type": "type description supported schema",
+		"fact":              "name description types",
+		"form":              "event conditions constants members",
+		"form condition":    "path value orAbsent",
+		"form constant":     "path value",
+		"form member":       "name path format required",
 		"token":             "access_token expires_in token_type scope",
 		"problem":           "type title status detail code traceId",
 		"invalid problem":   "type title status detail code traceId invalidParams",
@@ -96,9 +101,13 @@ func goldens(t *testing.T, w *world) map[string]golden {
 		"event_warned": {w.do(t, "local", http.MethodPost, eventsPath, `{"sender":"shop","eventName":"order.paid","eventData":{}}`, "Idempotency-Key", "warned"), 202,
 			map[string]string{"": "accepted", "data.0": "warned item"}},
 		"subscription_types": {get(signicat.Base + "/metadata/subscription-types"), 200, map[string]string{"": "catalog", "data.0": "subscription type"}},
-		"sub_list":           {get(subscriptionsPath), 200, map[string]string{"": "list", "data.0": "listed"}},
-		"problem":            {get(subscriptionsPath + "/none"), 404, map[string]string{"": "problem"}},
-		"problem_name":       {w.do(t, "local", http.MethodPost, subscriptionsPath, strings.Replace(webhook(""), "My Subscription", "x", 1)), 400, map[string]string{"": "invalid problem", "invalidParams.0": "invalid param"}},
+		"equivalents": {get(signicat.Base + "/metadata/equivalents?type=universign:action.closed"), 200, map[string]string{
+			"": "catalog", "data.0": "fact", "data.0.types.0": "form", "data.0.types.0.conditions.0": "form condition",
+			"data.0.types.0.constants.0": "form constant", "data.0.types.0.members.0": "form member",
+		}},
+		"sub_list":     {get(subscriptionsPath), 200, map[string]string{"": "list", "data.0": "listed"}},
+		"problem":      {get(subscriptionsPath + "/none"), 404, map[string]string{"": "problem"}},
+		"problem_name": {w.do(t, "local", http.MethodPost, subscriptionsPath, strings.Replace(webhook(""), "My Subscription", "x", 1)), 400, map[string]string{"": "invalid problem", "invalidParams.0": "invalid param"}},
 	}
 	others := strings.NewReplacer(ids(t, all["event_accepted"].answer)[0], "{second}", ids(t, all["event_warned"].answer)[0], "{warned}")
 	for name, g := range all {

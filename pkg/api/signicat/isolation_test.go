@@ -37,6 +37,7 @@ func lists() map[string]func(t *testing.T, w *world) {
 		}),
 		signicat.Base + "/metadata/events":             nil,
 		signicat.Base + "/metadata/subscription-types": nil,
+		signicat.Base + "/metadata/equivalents":        nil,
 	}
 }
 

@@ -37,7 +37,7 @@ type Catalog interface {
 }
 
 // Metadata is the catalog: the published event types, those an account registered,
-// and the types of subscriptions. What is registered is an account's own, also
+// which types mean the same, and the types of subscriptions. What is registered is an account's own, also
 // where the request names its organization: nobody changes what another's events
 // are checked against.
 type Metadata struct {
@@ -57,6 +57,7 @@ func (m *Metadata) Routes() []api.Route {
 		{Method: http.MethodPut, Path: one, Resource: resource, Access: manage(m.put)},
 		{Method: http.MethodDelete, Path: one, Resource: resource, Access: manage(m.remove)},
 		{Method: http.MethodGet, Path: Base + "/metadata/subscription-types", Resource: resource, Access: manage(m.subscriptionTypes)},
+		{Method: http.MethodGet, Path: Base + "/metadata/equivalents", Resource: resource, Access: manage(m.equivalents)},
 	}, map[string][]string{list: {Base + "/metadata", Base + "/metadata/event-types"}})
 }
 

@@ -10,11 +10,12 @@ import (
 // guard forbids to change a subscription that receives more than its owner's
 // ordinary events to whoever lacks the scope for it: a new URL or filter would have
 // those events sent elsewhere. What lets less through is anybody's: to switch the
-// subscription off, and to switch its internal events off.
+// subscription off, its internal events, and its translating.
 func (f *fields) guard(before, after *hermod.Subscription, p *hermod.Principal) {
 	less := *before
 	less.Active = before.Active && after.Active
 	less.IncludeInternal = before.IncludeInternal && after.IncludeInternal
+	less.Translate = before.Translate && after.Translate
 	if sameSubscription(&less, after) {
 		*after = less // so that what is written is what was compared
 		return
@@ -31,7 +32,7 @@ func (f *fields) guard(before, after *hermod.Subscription, p *hermod.Principal) 
 func sameSubscription(a, b *hermod.Subscription) bool {
 	return a.Name == b.Name && a.Active == b.Active && a.Type == b.Type &&
 		slices.Equal(a.Filters, b.Filters) && slices.Equal(a.Tags, b.Tags) &&
-		a.IncludeInternal == b.IncludeInternal && a.Global == b.Global &&
+		a.IncludeInternal == b.IncludeInternal && a.Global == b.Global && a.Translate == b.Translate &&
 		a.Signing == b.Signing && a.ExpiresAt.Equal(b.ExpiresAt) &&
 		a.Secrets.SigningSecret == b.Secrets.SigningSecret && sameJSON(a.Secrets.Configuration, b.Secrets.Configuration)
 }

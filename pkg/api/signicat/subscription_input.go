@@ -17,7 +17,7 @@ type subscriptionInput input.Members
 
 func readSubscription(r *http.Request) (subscriptionInput, error) {
 	in, err := readMembers(r, maxSubscription, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
-		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription")
+		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription", "translate")
 	return subscriptionInput(in), err
 }
 
@@ -51,8 +51,8 @@ func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 }
 
 // update reads a change into s and reports whether it made a secret. What is null
-// or absent: name, active and the privileged members stay; filters, signing and end
-// are removed.
+// or absent: name, active, translate and the privileged members stay; filters, signing
+// and end are removed.
 func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
 	f := fieldsOf(input.Members(in))
 	before := *s
@@ -95,6 +95,7 @@ func (f *fields) common(s *hermod.Subscription, w writer) {
 	f.expires(s)
 	f.internal(s, w.principal)
 	f.global(s, w.principal)
+	f.Read("translate", &s.Translate, "true, false or null")
 	f.ownerMember(s)
 	f.configuration(s, w.targets)
 }

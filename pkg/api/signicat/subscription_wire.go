@@ -37,6 +37,8 @@ type wireSubscription struct {
 	IsGlobalSubscription  *bool               `json:"isGlobalSubscription"`
 	MessageAuthentication *wireAuthentication `json:"messageAuthentication"`
 	DisabledReason        nullable            `json:"disabledReason"`
+	// Translate is shown where it is on alone: that API does not have it.
+	Translate bool `json:"translate,omitempty"`
 }
 
 // wireAuthentication is how deliveries are signed.
@@ -75,6 +77,7 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
 		DisabledReason:        nullable(s.DisabledReason),
 		IncludeInternalEvents: trueOrNull(s.IncludeInternal), IsGlobalSubscription: trueOrNull(s.Global),
+		Translate: s.Translate,
 	}
 	switch s.Signing {
 	case hermod.HMACSHA256:
