@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -87,6 +88,22 @@ func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: puts},
 		func(o *dynamodb.Options) { o.Retryer = s.patient })
 	return wrap("putting a credential", err)
+}
+
+// RenameCredential changes the name of a credential that is not revoked, and nothing
+// else of it; CodeNotFound. The name must not be empty.
+func (s *Store) RenameCredential(ctx context.Context, id, name string) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 aws.String(s.tables.Config),
+		Key:                       credentialKey(id).item(),
+		UpdateExpression:          aws.String("SET n = :n"),
+		ConditionExpression:       aws.String("attribute_exists(PK) AND attribute_not_exists(rv)"),
+		ExpressionAttributeValues: item{":n": &types.AttributeValueMemberS{Value: name}},
+	})
+	if _, gone := errors.AsType[*types.ConditionalCheckFailedException](err); gone {
+		return hermod.Errorf(hermod.CodeNotFound, "no such credential")
+	}
+	return wrap("renaming a credential", err)
 }
 
 func credentialOf(row item) (*hermod.Credential, error) {

@@ -76,11 +76,12 @@ const (
 	ScopeSignly    = "signly"
 	ScopeTeliaSign = "telia-sign"
 	// ScopeUniversign is held by every API key of a workspace, ScopeUniversignEvents
-	// by those whose role lets them see its events, and ScopeUniversignKeys by those
-	// that may manage its API keys.
+	// by those whose role lets them see its events, ScopeUniversignKeys by those
+	// that may manage its API keys, and ScopeUniversignOwner by its owners' alone.
 	ScopeUniversign       = "universign"
 	ScopeUniversignEvents = "universign.events"
 	ScopeUniversignKeys   = "universign.keys"
+	ScopeUniversignOwner  = "universign.owner"
 )
 
 // A Principal is who is calling. It is made from a credential and from nothing

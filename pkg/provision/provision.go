@@ -69,7 +69,9 @@ func LocalSecrets() []Secret {
 			Secret{Kind: auth.TeliaKey, Secret: c.ID + "-key", Account: c.Account, Tenant: guid, Scopes: telia},
 			Secret{
 				Kind: auth.UniversignKey, Secret: "apikey_" + c.ID, Account: c.Account, Tenant: "wsp_" + c.ID,
-				Scopes: []string{hermod.ScopeUniversign, hermod.ScopeUniversignEvents, hermod.ScopeUniversignKeys},
+				Scopes: []string{
+					hermod.ScopeUniversign, hermod.ScopeUniversignEvents, hermod.ScopeUniversignKeys, hermod.ScopeUniversignOwner,
+				},
 			})
 	}
 	return all

@@ -4,6 +4,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,6 +20,8 @@ type Starter struct {
 	Deliveries Deliveries
 	Queue      Queue
 	Now        func() time.Time
+	// Trigger is what the runs are started by; "" is hermod.TriggerReplay.
+	Trigger hermod.Trigger
 }
 
 // ToMatching starts a new run to each subscription that the event matches now, of
@@ -57,6 +60,9 @@ func (s *Starter) start(ctx context.Context, e *hermod.Event, refs []hermod.Ref)
 	messages, err := nextRuns(ctx, s.Deliveries, deliveries, hermod.ID{})
 	if err != nil || len(messages) == 0 {
 		return err
+	}
+	for i := range messages {
+		messages[i].Trigger = cmp.Or(s.Trigger, messages[i].Trigger)
 	}
 	if err := s.Queue.Send(ctx, messages); err != nil {
 		return fmt.Errorf("sending %d messages of a replay: %w", len(messages), err)

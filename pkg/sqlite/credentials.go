@@ -57,6 +57,18 @@ func (db *DB) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	})
 }
 
+// RenameCredential changes the name of a credential that is not revoked, and nothing
+// else of it. It fails with CodeNotFound.
+func (db *DB) RenameCredential(ctx context.Context, id, name string) error {
+	return db.update(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE credentials SET name = ? WHERE id = ? AND revoked_at IS NULL`, textValue(name), id)
+		if err == nil && n == 0 {
+			return hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
+		}
+		return err
+	})
+}
+
 // purgeCredentials goes through all credentials: they are few, and in the order of
 // their ids.
 func (db *DB) purgeCredentials(ctx context.Context) (int, error) {

@@ -54,6 +54,9 @@ type Store interface {
 	Credentials(ctx context.Context, account string) ([]*hermod.Credential, error)
 	// PutCredential writes or replaces a credential. Its account lists it from then on.
 	PutCredential(ctx context.Context, c *hermod.Credential) error
+	// RenameCredential changes the name of a credential that is not revoked, and nothing
+	// else of it, to one that is not empty. CodeNotFound.
+	RenameCredential(ctx context.Context, id, name string) error
 	// SigningKeys are all keys, the newest first.
 	SigningKeys(ctx context.Context) ([]hermod.SigningKey, error)
 	// PutSigningKey puts a key if absent. CodeConflict.

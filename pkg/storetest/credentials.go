@@ -87,6 +87,20 @@ func testCredentials(t *testing.T, f *fixture) {
 		wantEqual(t, len(listed(t, from)), 0)
 		wantEqual(t, listed(t, to), []hermod.Credential{c})
 	})
+	f.run(t, "are renamed, and not where they are revoked or absent", func(t *testing.T) {
+		c := hermod.Credential{
+			ID: f.name("apikey:x"), Name: "before", Account: f.name("a"), SecretHash: []byte{1}, Scopes: []string{"s"}, CreatedAt: instant(),
+		}
+		must(t, f.store.PutCredential(t.Context(), &c))
+		must(t, f.store.RenameCredential(t.Context(), c.ID, odd))
+		c.Name = odd
+		wantEqual(t, listed(t, c.Account), []hermod.Credential{c})
+		c.RevokedAt = instant()
+		must(t, f.store.PutCredential(t.Context(), &c))
+		wantCode(t, f.store.RenameCredential(t.Context(), c.ID, "after"), hermod.CodeNotFound)
+		wantEqual(t, normal(got(f.store.Credential(t.Context(), c.ID))(t)), c)
+		wantCode(t, f.store.RenameCredential(t.Context(), f.name("apikey:x"), "after"), hermod.CodeNotFound)
+	})
 	f.run(t, "written by many at once stand, and are listed", func(t *testing.T) {
 		c := hermod.Credential{ID: f.name("oauth:client"), Account: f.name("a"), CreatedAt: instant()}
 		codes := race(func(int) error { return f.store.PutCredential(t.Context(), &c) })

@@ -144,6 +144,32 @@ func (g *Registry) draw() (public, secret string) {
 	return keyText().EncodeToString(random[:publicBytes]), keyText().EncodeToString(random[publicBytes:])
 }
 
+// CreateSecret makes a credential that is a secret alone, as Secrets resolves them: the
+// prefix and what is random. Of the kind the account may have so many that are not
+// revoked; CodeConflict. As with MaxCredentials, who creates several at once may end a
+// few above it.
+func (g *Registry) CreateSecret(ctx context.Context, kind Kind, prefix string, most int, c hermod.Credential) (*Created, error) {
+	all, err := g.Live(ctx, kind, c.Account)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) >= most {
+		return nil, hermod.Errorf(hermod.CodeConflict, "there are %d keys, which is as many as there may be: delete one first", len(all))
+	}
+	_, random := g.draw()
+	secret := prefix + random
+	c.ID = SecretID(kind, secret)
+	return g.create(ctx, c, secret, secret)
+}
+
+// Live are the account's credentials of the kind that are not revoked, the newest first.
+func (g *Registry) Live(ctx context.Context, kind Kind, account string) ([]*hermod.Credential, error) {
+	all, err := g.List(ctx, account)
+	return slices.DeleteFunc(all, func(c *hermod.Credential) bool {
+		return !c.RevokedAt.IsZero() || KindOf(c.ID) != kind
+	}), err
+}
+
 func (g *Registry) create(ctx context.Context, c hermod.Credential, secret, shown string) (*Created, error) {
 	all, err := g.Store.Credentials(ctx, c.Account)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -25,6 +26,12 @@ const (
 // TeliaLogin is the kind of a login that is exchanged for tokens.
 const TeliaLogin Kind = "telia-login"
 
+// KindOf is the kind of the credential of the id.
+func KindOf(id string) Kind {
+	kind, _, _ := strings.Cut(id, ":")
+	return Kind(kind)
+}
+
 // idBytes is how much of a secret's hash stands in a credential's id. No two secrets
 // that Hermod makes share so much, and nobody tells a secret from it.
 const idBytes = 16
@@ -33,6 +40,20 @@ const idBytes = 16
 func SecretID(kind Kind, secret string) string {
 	return string(kind) + ":" + hex.EncodeToString(HashSecret(secret)[:idBytes])
 }
+
+// SecretHash is the part of SecretID after the kind as an id of 128 bits, for dialects
+// that show ids in forms of their own. It reports false for the id of another kind.
+func SecretHash(kind Kind, id string) (hash hermod.ID, ok bool) {
+	text, ok := strings.CutPrefix(id, string(kind)+":")
+	if !ok {
+		return hash, false
+	}
+	hash, err := hermod.ParseID(text)
+	return hash, err == nil
+}
+
+// HashID is the inverse of SecretHash.
+func HashID(kind Kind, hash hermod.ID) string { return string(kind) + ":" + hash.String() }
 
 // LoginID is the id of a login of a tenant.
 func LoginID(tenant, login string) string {

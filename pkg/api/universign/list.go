@@ -34,19 +34,18 @@ const (
 	paramStartingAfter = "starting_after"
 )
 
-// writeWhole answers a part of a list that is known whole: what follows the element
-// of the id after, which is not there for the first part.
-func writeWhole[T any](w http.ResponseWriter, all []T, limit int, follows func(T) bool) error {
-	total := len(all)
-	rest := all
-	if follows != nil {
-		rest = slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !follows(v) })
+// writePart answers a part of a list that has so many elements in all: the first of
+// the rest, up to the limit.
+func writePart[R, T any](w http.ResponseWriter, rest []R, limit, total int, show func(R) (T, error)) error {
+	part := listObject[T]{Object: "list", Data: []T{}, HasMore: len(rest) > limit, Total: &total}
+	for _, row := range rest[:min(limit, len(rest))] {
+		shown, err := show(row)
+		if err != nil {
+			return err
+		}
+		part.Data = append(part.Data, shown)
 	}
-	shown := rest[:min(limit, len(rest))]
-	if shown == nil {
-		shown = []T{}
-	}
-	return api.WriteJSON(w, http.StatusOK, listObject[T]{Object: "list", Data: shown, HasMore: len(rest) > len(shown), Total: &total})
+	return api.WriteJSON(w, http.StatusOK, part)
 }
 
 // manyOf are the values of a parameter that may be given more than once, also as
