@@ -41,16 +41,12 @@ const (
 	maxHeader  = 1024
 )
 
-const configurationField = "typeConfiguration"
-
 // newEndpoint checks a configuration. The error is CodeInvalid. The endpoint's
 // timeout is the configured one where that is shorter than timeout.
 func newEndpoint(configuration json.RawMessage, policy *Policy, timeout time.Duration) (*endpoint, error) {
 	var c webhookConfiguration
-	if err := json.Unmarshal(configuration, &c); err != nil {
-		return nil, hermod.InvalidFields(hermod.FieldError{
-			Name: configurationField, Reason: "must be an object with a text url, and headers that are an object of texts",
-		})
+	if err := decode(configuration, &c, "must be an object with a text url, and headers that are an object of texts"); err != nil {
+		return nil, err
 	}
 	u, err := policy.parse(c.URL)
 	if err != nil {

@@ -27,6 +27,8 @@ type Options struct {
 	Resolver *net.Resolver
 	// Roots are the certificate authorities trusted; nil is the system's.
 	Roots *x509.CertPool
+	// Mint is where flows of Mint are triggered; nil for nowhere.
+	Mint *Mint
 	// Endpoints stand in for hosts, for tests; nil for none.
 	Endpoints Endpoints
 }
@@ -38,7 +40,7 @@ const DefaultTimeout = 10 * time.Second
 // New lists them. To add one:
 //
 //   - open judges every member of the configuration and names each offending one
-//     (checks.go has the words). A host comes from a list in the code, or goes through
+//     (faults.go). A host comes from a list in the code, or goes through
 //     Policy.parse: a configuration is a stranger's way to make Hermod connect.
 //   - push builds a request, has it made by the exchanger, which is the one way out of
 //     this package, and refines the answer where the kind knows better (refuse.go).
@@ -88,7 +90,9 @@ func New(o Options) *Pushers {
 	return &Pushers{
 		exchanger: x, timeout: o.Timeout, places: places{kept: map[hermod.Ref]versioned{}},
 		kinds: map[string]kind{
-			hermod.Webhook: &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout},
+			hermod.Webhook:         &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout},
+			hermod.Mint:            &mintFlows{exchanger: x, policy: o.Policy, trigger: o.Mint},
+			hermod.AzureServiceBus: &azureQueues{exchanger: x, now: o.Now},
 		},
 	}
 }

@@ -18,12 +18,12 @@ func TestAnUnknownTypeIsAFailureToTryAgain(t *testing.T) {
 	t.Parallel()
 	ps := push.New(push.Options{})
 	s := webhookTo("https://receiver.example/")
-	s.Type = hermod.Mint
+	s.Type = "Pigeon"
 	r := ps.Push(t.Context(), s, payload())
 	if r.Class != deliver.ClassUnsupported || r.Permanent != "" || r.Message == "" {
 		t.Errorf("got %+v", r)
 	}
-	if err := ps.Check(hermod.Mint, json.RawMessage(`{}`)); !slices.Equal(fields(err), []string{"type"}) {
+	if err := ps.Check("Pigeon", json.RawMessage(`{}`)); !slices.Equal(fields(err), []string{"type"}) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -18,7 +18,11 @@ func Pushers(e *wire.Env) (*push.Pushers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Now: e.Now}), nil
+	mint, err := push.ParseMint(e.Get("HERMOD_MINT_URL"), policy)
+	if err != nil {
+		return nil, fmt.Errorf("reading HERMOD_MINT_URL: %w", err)
+	}
+	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Mint: mint, Now: e.Now}), nil
 }
 
 // policyOf says where deliveries may go.
