@@ -11,6 +11,7 @@ import (
 	"hermod/functions/internal/targets"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/api/telia"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 )
@@ -39,7 +40,7 @@ func options(e *wire.Env) (deliver.Options, error) {
 	}
 	return deliver.Options{
 		Store: secrets.Before(e, store, box), Pusher: pushers, MaxReceives: maxReceives, QueueWait: queueWait,
-		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: waits}},
+		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: waits}, hermod.TeliaSign: telia.Encoder{Waits: waits}},
 		Now:      e.Now, Random: rand.Float64, Log: e.Log,
 	}, nil
 }

@@ -24,7 +24,7 @@ type dialect struct {
 
 // dialects are all but the native one.
 func (n *Node) dialects() []dialect {
-	return []dialect{}
+	return []dialect{n.telia()}
 }
 
 // handler serves all dialects.

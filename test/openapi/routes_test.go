@@ -140,6 +140,7 @@ func asked(row api.Route) string {
 	schemes := map[string][]string{
 		"":       {"oauth", "apiKey"},
 		"Signly": {"signlyAuth", "signlyTenant"},
+		"Telia":  {"teliaKey", "teliaToken"},
 	}[contract.DialectOf(row.Path)]
 	var all []string
 	for _, scheme := range schemes {
@@ -159,6 +160,7 @@ func TestAnOperationAsksForTheScopeOfItsRow(t *testing.T) {
 	}
 	// Who asks for a token names the client, which is no scope.
 	want["POST /auth/open/connect/token"] = "clientBasic[]"
+	want["POST /identity/login"] = "teliaKey[]"
 	for _, o := range operations(d) {
 		if got := scopes(d, o); got != want[o.String()] {
 			t.Errorf("%s asks for %q; its row for %q", o, got, want[o.String()])

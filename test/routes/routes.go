@@ -8,6 +8,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/api/telia"
 )
 
 // Table is every row that is served. That a node serves these and no others is
@@ -22,5 +23,6 @@ func Table() []api.Route {
 		(&signicat.Metadata{}).Routes(),
 		(&signicat.Credentials{}).Routes(),
 		docs.Pages{}.Routes(),
+		telia.Routes(telia.Dialect{}, &telia.Hooks{}),
 	)
 }
