@@ -10,10 +10,14 @@ import (
 	"hermod/functions/internal/secrets"
 	"hermod/functions/internal/targets"
 	"hermod/functions/internal/wire"
+	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/api/telia"
+	"hermod/pkg/api/universign"
 	"hermod/pkg/deliver"
+	"hermod/pkg/dynamo"
 	"hermod/pkg/hermod"
+	"hermod/pkg/seal"
 )
 
 // options are what the deliverer needs.
@@ -40,9 +44,18 @@ func options(e *wire.Env) (deliver.Options, error) {
 	}
 	return deliver.Options{
 		Store: secrets.Before(e, store, box), Pusher: pushers, MaxReceives: maxReceives, QueueWait: queueWait,
-		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: signicat.Encoder{Waits: waits}, hermod.TeliaSign: telia.Encoder{Waits: waits}},
-		Now:      e.Now, Random: rand.Float64, Log: e.Log,
+		Encoders: map[hermod.Dialect]deliver.Encoder{
+			hermod.Signicat:   signicat.Encoder{Waits: waits},
+			hermod.TeliaSign:  telia.Encoder{Waits: waits},
+			hermod.Universign: universign.Encoder{Keys: deliveryKeys(e, store, box), Waits: waits},
+		},
+		Now: e.Now, Random: rand.Float64, Log: e.Log,
 	}, nil
+}
+
+// deliveryKeys sign the deliveries of Universign's endpoints.
+func deliveryKeys(e *wire.Env, store *dynamo.Store, box *seal.Box) *auth.Keys {
+	return &auth.Keys{Store: store, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: e.Now, Log: e.Log}
 }
 
 // testWaits are the waits between attempts that a test asks for, and the longest of

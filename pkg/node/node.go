@@ -23,6 +23,7 @@ import (
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/api/universign"
 	"hermod/pkg/catalog"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
@@ -84,16 +85,19 @@ const (
 
 // A Node is an open Hermod. Open it, Run it, Close it.
 type Node struct {
-	o        Options
-	db       *sqlite.DB
-	store    store
-	ids      *hermod.IDs
-	keys     *auth.Keys
-	ingest   *sqlite.Queue
-	delivery *sqlite.Queue
-	acceptor *ingest.Acceptor
-	pushers  *push.Pushers
-	server   http.Handler
+	o     Options
+	db    *sqlite.DB
+	store store
+	ids   *hermod.IDs
+	keys  *auth.Keys
+	// deliveryKeys sign the deliveries of Universign's endpoints. The first is made when
+	// it is needed: most nodes never need one.
+	deliveryKeys *auth.Keys
+	ingest       *sqlite.Queue
+	delivery     *sqlite.Queue
+	acceptor     *ingest.Acceptor
+	pushers      *push.Pushers
+	server       http.Handler
 	// FirstStart says that this start created the local owners and clients.
 	FirstStart bool
 }
@@ -131,6 +135,9 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		o: o, db: db, ids: ids,
 		store: store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
 		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now, Log: o.Log},
+		deliveryKeys: &auth.Keys{
+			Store: db, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: o.Now, Log: o.Log,
+		},
 		ingest: db.Queue("ingest", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause,
 		}),

@@ -138,9 +138,10 @@ func scopes(d *contract.Description, o operation) string {
 // dialect's callers present, and the scope.
 func asked(row api.Route) string {
 	schemes := map[string][]string{
-		"":       {"oauth", "apiKey"},
-		"Signly": {"signlyAuth", "signlyTenant"},
-		"Telia":  {"teliaKey", "teliaToken"},
+		"":           {"oauth", "apiKey"},
+		"Signly":     {"signlyAuth", "signlyTenant"},
+		"Universign": {"universignBasic", "universignBearer"},
+		"Telia":      {"teliaKey", "teliaToken"},
 	}[contract.DialectOf(row.Path)]
 	var all []string
 	for _, scheme := range schemes {

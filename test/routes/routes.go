@@ -9,6 +9,7 @@ import (
 	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/api/telia"
+	"hermod/pkg/api/universign"
 )
 
 // Table is every row that is served. That a node serves these and no others is
@@ -24,5 +25,9 @@ func Table() []api.Route {
 		(&signicat.Credentials{}).Routes(),
 		docs.Pages{}.Routes(),
 		telia.Routes(telia.Dialect{}, &telia.Hooks{}),
+		(&universign.Endpoints{}).Routes(),
+		(&universign.Webhooks{}).Routes(),
+		(&universign.JWKS{}).Routes(),
+		(&universign.APIKeys{}).Routes(),
 	)
 }
