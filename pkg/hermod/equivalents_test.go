@@ -192,6 +192,25 @@ func TestTheOtherRulesOfMatchingHoldForEquivalents(t *testing.T) {
 	}
 }
 
+// BenchmarkFacts is what a process pays once.
+func BenchmarkFacts(b *testing.B) {
+	for b.Loop() {
+		hermod.Facts()
+	}
+}
+
+// BenchmarkEquivalents is what each event that is accepted pays.
+func BenchmarkEquivalents(b *testing.B) {
+	for name, typ := range map[string]string{"none": "sign:done", "three": orderCompleted} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				hermod.Equivalents(typ)
+			}
+		})
+	}
+}
+
 func FuzzTranslate(f *testing.F) {
 	for _, fact := range hermod.Facts() {
 		for _, form := range fact.Forms {

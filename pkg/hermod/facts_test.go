@@ -131,7 +131,8 @@ func checkForm(t *testing.T, form hermod.Form) {
 		if !ok || m.Required != slices.Contains(typ.required, m.Path) {
 			t.Errorf("member %s: is there %v, required %v", m.Path, ok, m.Required)
 		}
-		if format := string(m.Kind); (property.Format != "" && property.Format != format) || fmt.Sprint(property.Type) == "array" {
+		kinds := []hermod.ValueKind{hermod.KindText, hermod.KindUUID, hermod.KindMoment, hermod.KindTx}
+		if format := string(m.Kind); !slices.Contains(kinds, m.Kind) || (property.Format != "" && property.Format != format) || fmt.Sprint(property.Type) == "array" {
 			t.Errorf("member %s is a %s, the catalog has %s", m.Path, m.Kind, property.Format)
 		}
 		written[m.Path] = true
