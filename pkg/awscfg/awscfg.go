@@ -23,6 +23,7 @@ const (
 	DynamoDB Service = "DYNAMODB"
 	SQS      Service = "SQS"
 	KMS      Service = "KMS"
+	S3       Service = "S3"
 )
 
 // What bounds a request. One attempt takes RequestTimeout at most, and a call
