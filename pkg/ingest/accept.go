@@ -49,7 +49,9 @@ func New(o Options) *Acceptor {
 // Accept accepts the submissions, all or none of them: when it returns without
 // an error, each event is kept and the messages that start its deliveries are in
 // the queue. It answers the events in the order of the submissions; for a
-// submission whose key was accepted before, the event of then.
+// submission whose key was accepted before, the event of then. With the completion of a
+// signature request of Telia Sign it accepts the event that the request's status has
+// changed; a publisher's own one within a minute is answered as that event.
 //
 // On an engine without transactions a batch that fails may leave claims on the
 // keys of its good submissions; they can be accepted again once settleTime has
@@ -62,22 +64,22 @@ func New(o Options) *Acceptor {
 // CodeConflict for a key that was used with another body, CodeUnavailable where
 // trying again may help.
 func (a *Acceptor) Accept(ctx context.Context, submissions []Submission) ([]*hermod.Event, error) {
-	b := batch{ids: a.ids, now: a.now, submissions: submissions}
+	b := batch{ids: a.ids, now: a.now, submissions: submissions, given: len(submissions)}
 	if err := a.run(ctx, &b); err != nil {
 		return nil, err
 	}
-	return b.events, nil
+	return b.events[:b.given], nil
 }
 
 // acceptApart accepts what it can of the submissions, in one write. It answers, for
 // each, why it was refused; nil where it was accepted. What it returns as err
 // concerns all of them.
 func (a *Acceptor) acceptApart(ctx context.Context, submissions []Submission) (refused []error, err error) {
-	b := batch{ids: a.ids, now: a.now, submissions: submissions, apart: true}
+	b := batch{ids: a.ids, now: a.now, submissions: submissions, given: len(submissions), apart: true}
 	if err := a.run(ctx, &b); err != nil {
 		return nil, err
 	}
-	return b.refused, nil
+	return b.refused[:b.given], nil
 }
 
 func (a *Acceptor) run(ctx context.Context, b *batch) (err error) {
@@ -87,7 +89,7 @@ func (a *Acceptor) run(ctx context.Context, b *batch) (err error) {
 		return inTime(err)
 	}
 	if err := a.journal.Write(ctx, b.write); err != nil {
-		return inTime(fmt.Errorf("accepting %d events: %w", len(b.submissions), err))
+		return inTime(fmt.Errorf("accepting %d events: %w", b.given, err))
 	}
 	return nil
 }
@@ -105,9 +107,10 @@ func inTime(err error) error {
 
 func (a *Acceptor) logBatch(ctx context.Context, b *batch, start time.Time, err error) {
 	attrs := []slog.Attr{
-		slog.Int("events", len(b.submissions)),
+		slog.Int("events", b.given),
 		slog.Int("deliveries", b.sent),
 		slog.Int("repeated", b.repeated),
+		slog.Int("launched", b.launched),
 		slog.Int("refused", b.refusals()),
 		slog.Int("warned", b.warned),
 		slog.Duration("duration", a.now().Sub(start)),

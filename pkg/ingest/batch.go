@@ -16,6 +16,10 @@ type batch struct {
 	ids         *hermod.IDs
 	now         func() time.Time
 	submissions []Submission
+	// given is how many of them the caller gave; those after them were launched by
+	// others, and launchers says by which.
+	given     int
+	launchers []int
 	// apart keeps what is wrong with one submission to that submission; otherwise it
 	// fails the batch.
 	apart bool
@@ -35,9 +39,12 @@ type batch struct {
 	// What write did; it starts afresh each time it is run.
 	events []*hermod.Event
 	// refused is unfit, and what write found besides.
-	refused  []error
+	refused []error
+	// void marks launched submissions of which nothing comes.
+	void     []bool
 	sent     int
 	repeated int
+	launched int
 }
 
 // refuse leaves a submission out for the reason given, or fails the batch with it.
@@ -52,8 +59,8 @@ func (b *batch) refuse(reasons []error, i int, reason error) error {
 // refusals counts the submissions that were left out.
 func (b *batch) refusals() int {
 	n := 0
-	for _, reason := range b.refused {
-		if reason != nil {
+	for i, reason := range b.refused {
+		if reason != nil && i < b.given {
 			n++
 		}
 	}
@@ -74,6 +81,7 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	if err := b.applyRules(&owned); err != nil {
 		return err
 	}
+	b.launch(&owned)
 	if err := b.foldKeys(); err != nil {
 		return err
 	}
@@ -163,7 +171,8 @@ func errKeyBusy(cause error) error {
 func (b *batch) write(ctx context.Context, tx Tx) error {
 	b.events = make([]*hermod.Event, len(b.submissions))
 	b.refused = slices.Clone(b.unfit)
-	b.sent, b.repeated = 0, 0
+	b.void = make([]bool, len(b.submissions))
+	b.sent, b.repeated, b.launched = 0, 0, 0
 
 	if err := b.put(ctx, tx); err != nil {
 		return err
@@ -195,18 +204,26 @@ func (b *batch) put(ctx context.Context, tx Tx) error {
 	if err := b.claim(ctx, tx, ids); err != nil {
 		return err
 	}
+	if err := b.settleStatus(ctx, tx, ids); err != nil {
+		return err
+	}
+	b.joinFates()
 	var fresh []*hermod.Event
 	for i, first := range b.first {
 		switch {
 		case b.refused[i] != nil:
 		case b.refused[first] != nil:
 			b.refused[i] = b.refused[first]
-		case first != i:
+		case b.void[first]:
+		case first != i || b.events[i] != nil:
 			b.events[i] = b.events[first]
-			b.repeated++
-		case b.events[i] != nil:
-			b.repeated++
+			if i < b.given {
+				b.repeated++
+			}
 		default:
+			if i >= b.given {
+				b.launched++
+			}
 			b.events[i] = b.stamped(i, ids[i])
 			fresh = append(fresh, b.events[i])
 		}
@@ -258,6 +275,10 @@ func (b *batch) claim(ctx context.Context, tx Tx, ids []hermod.ID) error {
 			if err := b.refuse(b.refused, of[j], errKeyReused()); err != nil {
 				return err
 			}
+			continue
+		}
+		if row.EventID.IsZero() {
+			b.void[of[j]] = true // see annul
 			continue
 		}
 		known = append(known, claimed{submission: of[j], standing: row, fresh: claims[j]})
