@@ -12,6 +12,7 @@ import (
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/api/signly"
 	"hermod/pkg/api/telia"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/deliver"
@@ -46,6 +47,7 @@ func options(e *wire.Env) (deliver.Options, error) {
 		Store: secrets.Before(e, store, box), Pusher: pushers, MaxReceives: maxReceives, QueueWait: queueWait,
 		Encoders: map[hermod.Dialect]deliver.Encoder{
 			hermod.Signicat:   signicat.Encoder{Waits: waits},
+			hermod.Signly:     signly.Encoder{},
 			hermod.TeliaSign:  telia.Encoder{Waits: waits},
 			hermod.Universign: universign.Encoder{Keys: deliveryKeys(e, store, box), Waits: waits},
 		},

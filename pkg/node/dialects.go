@@ -24,7 +24,7 @@ type dialect struct {
 
 // dialects are all but the native one.
 func (n *Node) dialects() []dialect {
-	return []dialect{n.telia(), n.universign()}
+	return []dialect{n.signly(), n.telia(), n.universign()}
 }
 
 // handler serves all dialects.

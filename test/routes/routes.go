@@ -8,6 +8,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/docs"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/api/signly"
 	"hermod/pkg/api/telia"
 	"hermod/pkg/api/universign"
 )
@@ -24,6 +25,8 @@ func Table() []api.Route {
 		(&signicat.Metadata{}).Routes(),
 		(&signicat.Credentials{}).Routes(),
 		docs.Pages{}.Routes(),
+		(&signly.Webhooks{}).Routes(),
+		(&signly.History{}).Routes(),
 		telia.Routes(telia.Dialect{}, &telia.Hooks{}),
 		(&universign.Endpoints{}).Routes(),
 		(&universign.Webhooks{}).Routes(),
