@@ -43,6 +43,7 @@ func Run(t *testing.T, target Target) {
 		{"the catalog lists what is published and what is registered", testCatalog},
 		{"events are checked against the schema of their type", testValidation},
 		{"an event of another API arrives in the form that was asked for", testTranslation},
+		{"one event arrives in the form of each API", testFourFormats},
 		{"events of internal types skip ordinary subscriptions", testInternal},
 	} {
 		t.Run(test.name, func(t *testing.T) {

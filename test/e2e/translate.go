@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -70,4 +73,74 @@ func testTranslation(t *testing.T, target Target) {
 	if len(facts.list("data")) != 1 || len(facts.list("data.0.types")) != 4 || facts.text("data.0.types.3.event") != "signly:PROCESS_COMPLETED" {
 		t.Errorf("equivalents %s", facts.body)
 	}
+}
+
+// The local account's credentials for the other APIs.
+const (
+	localTenant    = "11111111-1111-4111-8111-111111111111"
+	teliaKey       = "local-key"
+	universignUser = "apikey_local"
+)
+
+// testFourFormats publishes one event that has what each API needs, and receives it in
+// the form of each.
+func testFourFormats(t *testing.T, target Target) {
+	c, tag, anonymous := target.as(t, "local"), sender(), &caller{t: t, target: target}
+	native, universign, telia := target.receive(t, nil), target.receive(t, nil), target.receive(t, nil)
+	c.subscribe(native, "signature-api:order.completed", tagged(tag, "translate"))
+	endpoint := anonymous.do(http.MethodPost, target.BaseURL+"/universign/v1/webhook-endpoints", "application/json", toJSON(t, map[string]any{
+		"name": "Translated", "url": universign.server.URL, "event_types": []string{"transaction.lifecycle.completed"}, "translate": true,
+	}), "Authorization", "Bearer "+universignUser).want(http.StatusOK)
+	token := anonymous.do(http.MethodPost, target.BaseURL+"/identity/login", "application/json", toJSON(t, map[string]any{
+		"login": "local", "password": "local-secret", "tenantid": localTenant,
+	}), "Ocp-Apim-Subscription-Key", teliaKey).want(http.StatusOK).text("token")
+	hook := anonymous.do(http.MethodPost, target.BaseURL+"/hooks/v1/subscription", "application/json", toJSON(t, map[string]any{
+		"Description": "Translated", "Uri": telia.server.URL, "EventType": "SignatureRequestCompleted", "Translate": true,
+	}), "Ocp-Apim-Subscription-Key", teliaKey, "Authorization", "Bearer "+token).want(http.StatusOK)
+
+	transaction, request := "tx_"+tag, guid()
+	data := map[string]any{"orderId": transaction, "SignatureRequestId": request, "completedAt": "2026-03-02T09:15:30Z"}
+	id := c.publish(map[string]any{
+		"sender": "signature-api", "eventName": "order.completed", "eventData": data, "tags": []string{tag}, "timestamp": "2026-03-02T09:15:31Z",
+	})
+	if got := native.wait(id)[0]; toJSON(t, got.event.value("eventData")) != toJSON(t, data) {
+		t.Errorf("the native form is %s", got.body)
+	}
+	got := universign.waitFor("payload.object.id", transaction)
+	if got.text("type") != "transaction.lifecycle.completed" || got.text("payload.object.object") != "transaction" ||
+		got.text("payload.object.state") != "completed" || got.text("payload.object.completed_at") != "2026-03-02T09:15:30Z" || got.text("object") != "event" {
+		t.Errorf("Universign's form is %s", got.body)
+	}
+	got = telia.waitFor("EventData.SignatureRequestId", request)
+	if got.text("EventType") != "SignatureRequestCompleted" || got.text("EventData.TenantId") != localTenant {
+		t.Errorf("Telia Sign's form is %s", got.body)
+	}
+	anonymous.do(http.MethodDelete, target.BaseURL+"/universign/v1/webhook-endpoints/"+endpoint.text("id"), "", "",
+		"Authorization", "Bearer "+universignUser).want(http.StatusNoContent)
+	anonymous.do(http.MethodDelete, target.BaseURL+"/hooks/v1/subscription/"+hook.text("id")+"?eventType=signaturerequestcompleted", "", "",
+		"Ocp-Apim-Subscription-Key", teliaKey, "Authorization", "Bearer "+token).want(http.StatusAccepted)
+}
+
+// waitFor waits for a delivery whose member at the path has the value. Others come, too:
+// a type is everybody's.
+func (r *receiver) waitFor(path, value string) (found *answer) {
+	r.t.Helper()
+	r.target.eventually(r.t, func() string {
+		for _, d := range r.got() {
+			if len(d.body) > 0 && d.event.value(path) == value {
+				found = d.event
+				return ""
+			}
+		}
+		return "no delivery has " + path + " " + value
+	})
+	return found
+}
+
+// guid makes an id in the form of Telia Sign's and Signly's.
+func guid() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails, says its package
+	text := hex.EncodeToString(b[:])
+	return strings.Join([]string{text[:8], text[8:12], text[12:16], text[16:20], text[20:]}, "-")
 }
