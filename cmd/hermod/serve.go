@@ -33,6 +33,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	addr := f.String("addr", c.env("HERMOD_ADDR", defaultAddr), "address to listen on (HERMOD_ADDR)")
 	data := f.String("data", c.env("HERMOD_DATA", ".hermod"), "directory of the database and the key file (HERMOD_DATA)")
 	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
+	mintURL := f.String("mint-url", c.env("HERMOD_MINT_URL", ""), "URL that triggers flows of Mint, with {flowId} in it; empty for none (HERMOD_MINT_URL)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
 	rate := f.Int("rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
 	profile := f.String("cpuprofile", "", "file to write a CPU profile of the whole run to")
@@ -52,6 +53,10 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	policy, err := policyOf(*targets)
 	if err != nil {
 		return err
+	}
+	mint, err := push.ParseMint(*mintURL, policy)
+	if err != nil {
+		return fmt.Errorf("-mint-url: %w", err)
 	}
 	endpoints, err := push.ParseEndpoints(c.getenv("HERMOD_TEST_ENDPOINTS"))
 	if err != nil {
@@ -75,7 +80,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		return fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
 	}
 	n, err := node.Open(ctx, node.Options{
-		Data: *data, Policy: policy, Endpoints: endpoints, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Data: *data, Policy: policy, Endpoints: endpoints, Mint: mint, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,8 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata := &signicat.Metadata{Store: store, Catalog: catalog.Published{}, BaseURL: e.BaseURL(), Now: e.Now}
+	metadata := &signicat.Metadata{
+		Store: store, Catalog: catalog.Published{}, BaseURL: e.BaseURL(), Mint: e.Get("HERMOD_MINT_URL") != "", Now: e.Now,
+	}
 	return e.HTTP(store, e.Keys(store, nil), metadata.Routes()), nil
 }

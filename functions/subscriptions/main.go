@@ -26,7 +26,7 @@ func build(e *wire.Env) (any, error) {
 	}
 	keys := e.Keys(store, nil)
 	subscriptions := &signicat.Subscriptions{
-		Store: secrets.Before(e, store, box), Targets: pushers,
+		Store: secrets.Before(e, store, box), Targets: pushers, Prober: pushers,
 		Cursors: api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(), Now: e.Now, Random: wire.RandomBytes,
 	}
 	return e.HTTP(store, keys, subscriptions.Routes()), nil

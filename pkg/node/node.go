@@ -44,6 +44,8 @@ type Options struct {
 	// Timing makes the node faster, for tests; the zero value keeps to the clock of
 	// the deployed template.
 	Timing Timing
+	// Mint is where flows of Mint are triggered; nil for nowhere.
+	Mint *push.Mint
 	// Endpoints stand in for hosts of the clouds, for tests; nil for none.
 	Endpoints push.Endpoints
 	// Pusher replaces the destinations, for tests; nil pushes for real.
@@ -144,7 +146,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		delivery: db.Queue("delivery", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
 		}),
-		pushers: push.New(push.Options{Policy: o.Policy, Endpoints: o.Endpoints, Now: o.Now}),
+		pushers: push.New(push.Options{Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, Now: o.Now}),
 	}
 	n.acceptor = ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,
@@ -184,11 +186,11 @@ func (n *Node) native() []api.Route {
 	tokens := &signicat.Tokens{Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
 	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, Now: n.o.Now}
 	subscriptions := &signicat.Subscriptions{
-		Store: n.store, Targets: n.pushers, Cursors: cursors, Now: n.o.Now, Random: randomBytes,
+		Store: n.store, Targets: n.pushers, Prober: n.pushers, Cursors: cursors, Now: n.o.Now, Random: randomBytes,
 	}
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
 	replays := n.replays(cursors)
-	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Now: n.o.Now}
+	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Mint: n.o.Mint != nil, Now: n.o.Now}
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors,
 	}

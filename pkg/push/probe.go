@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +45,7 @@ type journey struct{ resolved, connected, open atomic.Bool }
 
 func (j *journey) on(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSDone: func(d httptrace.DNSDoneInfo) { j.resolved.Store(d.Err == nil) },
+		ConnectStart: func(string, string) { j.resolved.Store(true) },
 		ConnectDone: func(_, _ string, err error) {
 			if err == nil {
 				j.connected.Store(true)
@@ -58,7 +59,8 @@ func (j *journey) on(ctx context.Context) context.Context {
 // and an answer, whatever its status. Where none came, arrived is false.
 func (x *exchanger) reach(ctx context.Context, r request) (a answer, findings []deliver.Finding, arrived bool) {
 	var j journey
-	secure := x.instead.of(r.url).Scheme == "https"
+	to := x.instead.of(r.url)
+	_, noAddress := netip.ParseAddr(to.Hostname())
 	a = x.do(j.on(ctx), r)
 	open := j.open.Load() || a.StatusCode != 0
 	connected := open || j.connected.Load()
@@ -66,9 +68,9 @@ func (x *exchanger) reach(ctx context.Context, r request) (a answer, findings []
 		name, message string
 		applies, ok   bool
 	}{
-		{"name", "it resolves", true, connected || j.resolved.Load()},
+		{"name", "it resolves", noAddress != nil, connected || j.resolved.Load()},
 		{"connection", "it is accepted", true, connected},
-		{"tls", tlsSummary(a.tls, x.now()), secure, open},
+		{"tls", tlsSummary(a.tls, x.now()), to.Scheme == "https", open},
 		{"answer", fmt.Sprintf("it came, with status %d", a.StatusCode), true, a.StatusCode != 0},
 	}
 	for _, stage := range stages {

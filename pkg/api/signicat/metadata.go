@@ -44,7 +44,9 @@ type Metadata struct {
 	Store   DefinitionStore
 	Catalog Catalog
 	BaseURL api.BaseURL
-	Now     func() time.Time
+	// Mint says that subscriptions can start flows of Mint here.
+	Mint bool
+	Now  func() time.Time
 }
 
 // Routes are the rows of the catalog.

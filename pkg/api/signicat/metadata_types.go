@@ -25,16 +25,15 @@ func (m *Metadata) subscriptionTypes(w http.ResponseWriter, r *http.Request, p *
 	if _, err := ownersOf(r, p); err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, map[string]any{"data": subscriptionTypes()})
+	return api.WriteJSON(w, http.StatusOK, map[string]any{"data": m.types()})
 }
 
-func subscriptionTypes() []subscriptionType {
+// types are all kinds of destination. The schemas of each say what a schema can say
+// of what push takes.
+func (m *Metadata) types() []subscriptionType {
 	return []subscriptionType{
 		{hermod.Webhook, "Posts each event to a URL.", true, webhookSchema()},
-		{hermod.AzureServiceBus, "Sends each event to a queue of Azure Service Bus.", false, configuration(object{
-			"connectionString": text("The connection string of a shared access policy with the Send claim."),
-			"queueName":        text("The queue, where the connection string has no EntityPath."),
-		}, "connectionString")},
+		{hermod.AzureServiceBus, "Sends each event to a queue or a topic of Azure Service Bus.", true, azureSchema()},
 		{hermod.GooglePubSub, "Publishes each event to a topic of Google Cloud Pub/Sub.", false, configuration(object{
 			"credential": object{
 				"type": []string{"string", "object"}, "description": "The contents of the service account's key file.",
@@ -42,8 +41,10 @@ func subscriptionTypes() []subscriptionType {
 			"projectId": text("The project; that of the credential where it is absent."),
 			"topicId":   text("The topic."),
 		}, "credential", "topicId")},
-		{hermod.Mint, "Starts a flow of Mint with each event.", false, configuration(object{
-			"flowId": text("The flow."),
+		{hermod.Mint, "Starts a flow of Mint with each event.", m.Mint, configuration(object{
+			"flowId": object{
+				"type": "string", "maxLength": 128, "pattern": "^[.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*$", "description": "The flow.",
+			},
 		}, "flowId")},
 	}
 }

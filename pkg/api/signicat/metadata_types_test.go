@@ -107,19 +107,121 @@ func numbered(n int) string {
 	return strings.Join(headers, ",")
 }
 
-func TestTheOtherTypesOfSubscriptionsAreDescribedAndNotServedYet(t *testing.T) {
+func TestTheSchemaOfAnAzureServiceBusIsWhatPushTakes(t *testing.T) {
+	t.Parallel()
+	s, supported := typeSchema(t, newWorld(t), "AzureServiceBus")
+	if !supported {
+		t.Error("not supported")
+	}
+	pushers := push.New(push.Options{})
+	const key = ";SharedAccessKeyName=Signicat;SharedAccessKey=c2VjcmV0"
+	const ns = "Endpoint=sb://contoso.servicebus.windows.net/"
+	conn := func(connection, more string) string {
+		return fmt.Sprintf(`{"connectionString":%q%s}`, connection, more)
+	}
+	for configuration, takes := range map[string]bool{
+		conn(ns+key+";EntityPath=orders", ""):                             true,
+		conn(ns+key, `,"queueName":"orders"`):                             true,
+		conn(ns+key, `,"topicName":"orders/eu.v1_~-x"`):                   true,
+		conn(ns+key, `,"topic":"orders","unknown":[1]`):                   true,
+		conn(ns+key, `,"queueName":"orders","topicName":null,"topic":""`): true,
+		conn(ns+key+";EntityPath=orders", `,"queueName":"orders"`):        true,
+		conn("EntityPath=o;sharedaccesskey=k==;SHAREDACCESSKEYNAME=a b ; endpoint = https://Ns1.SERVICEBUS.usgovcloudapi.net;;", ""): true,
+		conn("Endpoint=amqps://ns.servicebus.chinacloudapi.cn"+key+";EntityPath=o", ""):                                              true,
+		`{}`:                                       false,
+		`null`:                                     false,
+		`[]`:                                       false,
+		`{"connectionString":null}`:                false,
+		`{"connectionString":7}`:                   false,
+		conn("", `,"queueName":"q"`):               false,
+		conn(ns+key, ""):                           false,
+		conn(ns+key, `,"queueName":""`):            false,
+		conn(ns+key, `,"queueName":null`):          false,
+		conn(ns+key, `,"queueName":7`):             false,
+		conn(ns+key, `,"queueName":"a b"`):         false,
+		conn(ns+key, `,"queueName":"a//b"`):        false,
+		conn(ns+key, `,"queueName":"../b"`):        false,
+		conn(ns+key, `,"queueName":"/a"`):          false,
+		conn(ns+key, `,"queueName":"a?b"`):         false,
+		conn(ns+key, `,"queueName":"$management"`): false,
+		conn(ns+key, `,"queueName":"`+strings.Repeat("q", 261)+`"`):                           false,
+		conn(ns+key+";EntityPath=a b", `,"queueName":"q"`):                                    false,
+		conn(ns+";SharedAccessKeyName=a;EntityPath=o", ""):                                    false,
+		conn(ns+";SharedAccessKey=a;EntityPath=o", ""):                                        false,
+		conn(ns+";SharedAccessSignature=SharedAccessSignature sr=x;EntityPath=o", ""):         false,
+		conn("Endpoint=sb://servicebus.windows.net/"+key+";EntityPath=o", ""):                 false,
+		conn("Endpoint=sb://a.b.servicebus.windows.net/"+key+";EntityPath=o", ""):             false,
+		conn("Endpoint=sb://ns.servicebus.windows.net.evil.example/"+key+";EntityPath=o", ""): false,
+		conn("Endpoint=sb://evil.example/.servicebus.windows.net"+key+";EntityPath=o", ""):    false,
+		conn("Endpoint=sb://u@ns.servicebus.windows.net/"+key+";EntityPath=o", ""):            false,
+		conn("Endpoint=sb://ns.servicebus.windows.net:1234/"+key+";EntityPath=o", ""):         false,
+		conn("Endpoint=http://ns.servicebus.windows.net/"+key+";EntityPath=o", ""):            false,
+		conn("Endpoint=sb://169.254.169.254/"+key+";EntityPath=o", ""):                        false,
+		conn("Endpoint=sb://localhost;UseDevelopmentEmulator=true"+key+";EntityPath=o", ""):   false,
+	} {
+		if err := pushers.Check("AzureServiceBus", json.RawMessage(configuration)); (err == nil) != takes {
+			t.Errorf("push says of %.150s: %v", configuration, err)
+		}
+		// What only push knows: that the EntityPath inside is no name beside a queueName.
+		if got := s.Check([]byte(configuration)); (len(got) == 0) != takes && !strings.Contains(configuration, "EntityPath=a b") {
+			t.Errorf("the schema says of %.150s: %v", configuration, got)
+		}
+	}
+}
+
+func TestTheSchemaOfAMintIsWhatPushTakes(t *testing.T) {
+	t.Parallel()
+	s, supported := typeSchema(t, newWorld(t), "Mint")
+	if supported {
+		t.Error("supported without a trigger")
+	}
+	mint, err := push.ParseMint("https://mint.example/flows/{flowId}", push.Strict())
+	if err != nil {
+		t.Fatal(err)
+	}
+	configured, not := push.New(push.Options{Mint: mint}), push.New(push.Options{})
+	for configuration, takes := range map[string]bool{
+		`{"flowId":"f"}`:                true,
+		`{"flowId":"a-B_1.~","more":1}`: true,
+		`{"flowId":"..a"}`:              true,
+		`{}`:                            false,
+		`null`:                          false,
+		`{"flowId":""}`:                 false,
+		`{"flowId":7}`:                  false,
+		`{"flowId":".."}`:               false,
+		`{"flowId":"a/b"}`:              false,
+		`{"flowId":"a?b"}`:              false,
+		`{"flowId":"a b"}`:              false,
+		`{"flowId":"æ"}`:                false,
+		`{"flowId":"` + strings.Repeat("f", 129) + `"}`: false,
+	} {
+		if err := configured.Check("Mint", json.RawMessage(configuration)); (err == nil) != takes {
+			t.Errorf("push says of %.100s: %v", configuration, err)
+		}
+		if got := s.Check([]byte(configuration)); (len(got) == 0) != takes {
+			t.Errorf("the schema says of %.100s: %v", configuration, got)
+		}
+		if not.Check("Mint", json.RawMessage(configuration)) == nil {
+			t.Errorf("taken without a trigger: %s", configuration)
+		}
+	}
+}
+
+func TestTypesThatAreNotServedHereAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for kind, configuration := range map[string]string{
-		"AzureServiceBus": `{"connectionString":"Endpoint=sb://ns.servicebus.windows.net/;EntityPath=queue"}`,
-		"GooglePubSub":    `{"credential":{"type":"service_account"},"topicId":"t","projectId":"p"}`,
-		"Mint":            `{"flowId":"f"}`,
+		"GooglePubSub": `{"credential":{"type":"service_account"},"topicId":"t","projectId":"p"}`,
+		"Mint":         `{"flowId":"f"}`,
 	} {
 		s, supported := typeSchema(t, w, kind)
 		if supported || len(s.Check([]byte(configuration))) != 0 || len(s.Check([]byte(`{}`))) == 0 {
 			t.Errorf("%s: supported %v, %v", kind, supported, s.Check([]byte(configuration)))
 		}
 		body := `{"name":"abc","type":"` + kind + `","typeConfiguration":` + configuration + `}`
-		wantStatus(t, kind, w.do(t, "local", http.MethodPost, subscriptionsPath, body), http.StatusBadRequest)
+		a := w.do(t, "local", http.MethodPost, subscriptionsPath, body)
+		if wantStatus(t, kind, a, http.StatusBadRequest); fmt.Sprint(a.wrong(t)) != "[type]" {
+			t.Errorf("%s: %s", kind, a.body)
+		}
 	}
 }

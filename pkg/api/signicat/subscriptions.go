@@ -37,6 +37,7 @@ type Targets interface {
 type Subscriptions struct {
 	Store   SubscriptionStore
 	Targets Targets
+	Prober  Prober
 	Cursors api.Cursors
 	BaseURL api.BaseURL
 	Now     func() time.Time
@@ -66,6 +67,7 @@ func (s *Subscriptions) Routes() []api.Route {
 		{Method: http.MethodPut, Path: one, Resource: resource, Access: manage(s.update)},
 		{Method: http.MethodPatch, Path: one, Resource: resource, Access: manage(s.update)},
 		{Method: http.MethodDelete, Path: one, Resource: resource, Access: manage(s.remove)},
+		{Method: http.MethodPost, Path: one + "/check", Resource: resource, Access: manage(s.check)},
 	}
 }
 

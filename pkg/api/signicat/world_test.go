@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -185,8 +187,9 @@ func (w *world) serve(log *slog.Logger, p parts) {
 	cursors := api.Cursors{Keys: w.keys.CursorKeys}
 	tokens := &signicat.Tokens{Issuer: w.issuer}
 	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.now}
+	pushers := push.New(push.Options{Policy: push.Local(), Resolver: noNames()})
 	subscriptions := &signicat.Subscriptions{
-		Store: p.subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Cursors: cursors, Now: w.now, Random: random,
+		Store: p.subscriptions, Targets: pushers, Prober: pushers, Cursors: cursors, Now: w.now, Random: random,
 	}
 	logs := &signicat.DeliveryLogs{Store: p.logs, Cursors: cursors}
 	credentials := &signicat.Credentials{
@@ -199,6 +202,13 @@ func (w *world) serve(log *slog.Logger, p parts) {
 		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.db, Now: w.now}},
 		Routes:  w.routes, Log: log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },
 	})
+}
+
+// noNames resolves no name: what the tests look at is on this machine.
+func noNames() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no names here")
+	}}
 }
 
 func (w *world) now() time.Time {
