@@ -21,9 +21,10 @@ func (n *Node) universign() dialect {
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes},
 		Renamer:  n.db, Acceptor: n.acceptor, Now: n.o.Now, Log: n.o.Log,
 	}
+	events := &universign.Events{Store: n.db, Random: randomBytes, Now: n.o.Now}
 	var routes []api.Route
 	for _, part := range []interface{ Routes() []api.Route }{
-		endpoints, webhooks, &universign.JWKS{Keys: n.deliveryKeys}, apiKeys,
+		endpoints, webhooks, &universign.JWKS{Keys: n.deliveryKeys}, apiKeys, events,
 	} {
 		routes = append(routes, part.Routes()...)
 	}

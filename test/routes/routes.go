@@ -32,5 +32,6 @@ func Table() []api.Route {
 		(&universign.Webhooks{}).Routes(),
 		(&universign.JWKS{}).Routes(),
 		(&universign.APIKeys{}).Routes(),
+		(&universign.Events{}).Routes(),
 	)
 }
