@@ -86,7 +86,7 @@ const (
 // the form of each.
 func testFourFormats(t *testing.T, target Target) {
 	c, tag, anonymous := target.as(t, "local"), sender(), &caller{t: t, target: target}
-	native, universign, telia := target.receive(t, nil), target.receive(t, nil), target.receive(t, nil)
+	native, universign, telia, signly := target.receive(t, nil), target.receive(t, nil), target.receive(t, nil), target.receive(t, nil)
 	c.subscribe(native, "signature-api:order.completed", tagged(tag, "translate"))
 	endpoint := anonymous.do(http.MethodPost, target.BaseURL+"/universign/v1/webhook-endpoints", "application/json", toJSON(t, map[string]any{
 		"name": "Translated", "url": universign.server.URL, "event_types": []string{"transaction.lifecycle.completed"}, "translate": true,
@@ -97,9 +97,16 @@ func testFourFormats(t *testing.T, target Target) {
 	hook := anonymous.do(http.MethodPost, target.BaseURL+"/hooks/v1/subscription", "application/json", toJSON(t, map[string]any{
 		"Description": "Translated", "Uri": telia.server.URL, "EventType": "SignatureRequestCompleted", "Translate": true,
 	}), "Ocp-Apim-Subscription-Key", teliaKey, "Authorization", "Bearer "+token).want(http.StatusOK)
+	partner := []string{"X-Tenant-Signly", localTenant, "X-Auth-Signly", "sk_local"}
+	webhook := anonymous.do(http.MethodPost, target.BaseURL+"/signly/v1/webhooks", "application/json", toJSON(t, map[string]any{
+		"url": signly.server.URL, "events": []string{"PROCESS_COMPLETED"}, "translate": true,
+	}), partner...).want(http.StatusCreated)
 
-	transaction, request := "tx_"+tag, guid()
-	data := map[string]any{"orderId": transaction, "SignatureRequestId": request, "completedAt": "2026-03-02T09:15:30Z"}
+	transaction, request, process := "tx_"+tag, guid(), guid()
+	data := map[string]any{
+		"orderId": transaction, "SignatureRequestId": request, "completedAt": "2026-03-02T09:15:30Z",
+		"documentId": request, "participantId": guid(), "processId": process,
+	}
 	id := c.publish(map[string]any{
 		"sender": "signature-api", "eventName": "order.completed", "eventData": data, "tags": []string{tag}, "timestamp": "2026-03-02T09:15:31Z",
 	})
@@ -115,6 +122,13 @@ func testFourFormats(t *testing.T, target Target) {
 	if got.text("EventType") != "SignatureRequestCompleted" || got.text("EventData.TenantId") != localTenant {
 		t.Errorf("Telia Sign's form is %s", got.body)
 	}
+	got = signly.waitFor("data.processId", process)
+	if got.text("type") != "PROCESS_COMPLETED" || got.text("documentId") != request || got.text("participantId") != data["participantId"] ||
+		got.number("attempt") != 1 || got.text("tenantId") != localTenant || got.text("data.status") != "COMPLETED" ||
+		got.text("data.completedAt") != "2026-03-02T09:15:30Z" || got.text("occurredAt") != "2026-03-02T09:15:31Z" {
+		t.Errorf("Signly's form is %s", got.body)
+	}
+	anonymous.do(http.MethodDelete, target.BaseURL+"/signly/v1/webhooks/"+webhook.text("data.webhookId"), "", "", partner...).want(http.StatusOK)
 	anonymous.do(http.MethodDelete, target.BaseURL+"/universign/v1/webhook-endpoints/"+endpoint.text("id"), "", "",
 		"Authorization", "Bearer "+universignUser).want(http.StatusNoContent)
 	anonymous.do(http.MethodDelete, target.BaseURL+"/hooks/v1/subscription/"+hook.text("id")+"?eventType=signaturerequestcompleted", "", "",
