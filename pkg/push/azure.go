@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hermod/pkg/deliver"
+	"hermod/pkg/hermod"
 )
 
 // azureConfiguration is typeConfiguration of an AzureServiceBus. Unknown members are
@@ -28,7 +29,7 @@ type azureQueues struct {
 	now       func() time.Time
 }
 
-func (a *azureQueues) open(configuration json.RawMessage) (place, error) {
+func (a *azureQueues) open(_ hermod.Ref, configuration json.RawMessage) (place, error) {
 	var c azureConfiguration
 	if err := decode(configuration, &c, "must be an object with a text connectionString"); err != nil {
 		return nil, err

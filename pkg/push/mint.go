@@ -61,7 +61,7 @@ type mintFlows struct {
 	trigger   *Mint
 }
 
-func (m *mintFlows) open(configuration json.RawMessage) (place, error) {
+func (m *mintFlows) open(_ hermod.Ref, configuration json.RawMessage) (place, error) {
 	if m.trigger == nil {
 		return nil, hermod.InvalidFields(hermod.FieldError{Name: "type", Reason: "is not configured here"})
 	}

@@ -52,7 +52,10 @@ type kind interface {
 	// that it names. It reaches nothing, and what it keeps costs a few KB: places stay
 	// for as long as their subscription's version is in use. The error is CodeInvalid
 	// and names each offending member below typeConfiguration.
-	open(configuration json.RawMessage) (place, error)
+	//
+	// The subscription is named for destinations that want to know for whom Hermod
+	// comes. It is zero where a configuration is only judged.
+	open(ref hermod.Ref, configuration json.RawMessage) (place, error)
 }
 
 // A place is where one subscription pushes. Safe for concurrent use.
@@ -121,7 +124,7 @@ func (ps *Pushers) place(s *hermod.Subscription) (place, error) {
 	if !ok {
 		return nil, errUnsupported
 	}
-	to, err := k.open(s.Secrets.Configuration)
+	to, err := k.open(s.Ref(), s.Secrets.Configuration)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func (ps *Pushers) Check(kind string, configuration json.RawMessage) error {
 	if !ok {
 		return hermod.InvalidFields(hermod.FieldError{Name: "type", Reason: "is not supported here"})
 	}
-	_, err := k.open(configuration)
+	_, err := k.open(hermod.Ref{}, configuration)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hermod/pkg/deliver"
+	"hermod/pkg/hermod"
 )
 
 // A webhooks opens webhooks, which push by HTTP POST.
@@ -16,7 +17,7 @@ type webhooks struct {
 	timeout   time.Duration
 }
 
-func (w *webhooks) open(configuration json.RawMessage) (place, error) {
+func (w *webhooks) open(_ hermod.Ref, configuration json.RawMessage) (place, error) {
 	e, err := newEndpoint(configuration, w.policy, w.timeout)
 	if err != nil {
 		return nil, err
