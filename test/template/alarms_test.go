@@ -56,7 +56,7 @@ func TestAlarms(t *testing.T) {
 		"ApproximateAgeOfOldestMessage map[Fn::GetAtt:DeliveryQueue.QueueName]",
 		"ApproximateAgeOfOldestMessage map[Fn::GetAtt:IngestQueue.QueueName]",
 		"ApproximateNumberOfMessagesNotVisible map[Fn::GetAtt:DeliveryQueue.QueueName]",
-		"WriteThrottleEvents by-type", "WriteThrottleEvents by-organization", "WriteThrottleEvents by-organization-type",
+		"WriteThrottleEvents by-type", "WriteThrottleEvents by-organization", "WriteThrottleEvents by-organization-type", "WriteThrottleEvents by-subject",
 		"WriteThrottleEvents failures", "WriteThrottleEvents due", "WriteThrottleEvents dead",
 	} {
 		if !watched[want] {

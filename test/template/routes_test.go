@@ -42,7 +42,9 @@ func templateRoutes(t *testing.T) map[string]string {
 				route = str(source, "Path")
 				wants(t, "method of "+route, str(source, "Method"), "ANY")
 			}
-			wants(t, "API of "+route, refers(at(source, "ApiId")), "Api")
+			if refers(at(source, "ApiId")) != "Api" {
+				continue // a host of a dialect's own
+			}
 			if other, taken := routes[route]; taken {
 				t.Errorf("route %s goes to both %s and %s", route, other, name)
 			}

@@ -323,6 +323,7 @@ func TestTables(t *testing.T) {
 		"EventsTable/by-type":              "typePK typeSK KEYS_ONLY",
 		"EventsTable/by-organization":      "orgPK SK KEYS_ONLY",
 		"EventsTable/by-organization-type": "orgTypePK typeSK KEYS_ONLY",
+		"EventsTable/by-subject":           "subjectPK SK INCLUDE",
 		"DeliveriesTable/failures":         "failuresPK SK KEYS_ONLY",
 		"DeliveriesTable/due":              "duePK dueSK ALL",
 		"DeliveriesTable/dead":             "deadPK deadSK KEYS_ONLY",
@@ -353,7 +354,11 @@ func TestRolesAreExact(t *testing.T) {
 					continue
 				}
 				for _, r := range many(statement["Resource"]) {
-					if named := fmt.Sprint(r); strings.Contains(named, "*") || !strings.Contains(named, "Fn::") {
+					named := fmt.Sprint(r)
+					if id == "UniversignEventsRole" && named == "map[Fn::Sub:${ExportsBucket.Arn}/*]" {
+						continue // the objects of a bucket: there is no other name for all of them
+					}
+					if strings.Contains(named, "*") || !strings.Contains(named, "Fn::") {
 						t.Errorf("%s: %v is allowed on %v", id, actions, r)
 					}
 				}
