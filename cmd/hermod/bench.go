@@ -32,7 +32,7 @@ func runBench(ctx context.Context, c *console, args []string) error {
 		Out: c.out, Err: c.err,
 	}
 	f := c.flags("bench")
-	f.StringVar(&o.Only, "run", "", "scenarios to run: those whose name contains this (disk, throughput, latency, fanout, isolation, search)")
+	f.StringVar(&o.Only, "run", "", "scenarios to run: those whose name contains this (disk, throughput, latency, fanout, isolation, search, report)")
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long each figure is measured")
 	f.DurationVar(&o.Warmup, "warmup", 2*time.Second, "how long each load runs before it is measured")
 	f.DurationVar(&o.HangWarmup, "hang-warmup", 20*time.Second, "how long the hanging endpoint hangs before its neighbour is measured")
@@ -54,7 +54,7 @@ func runBench(ctx context.Context, c *console, args []string) error {
 		events = searchedEvents / 100
 		o.Duration, o.Warmup, o.HangWarmup = 500*time.Millisecond, 100*time.Millisecond, time.Second
 	}
-	o.Log = benchLog(time.Now(), events)
+	o.Log, o.UsageLog = benchLog(time.Now(), events), usageLog(time.Now(), events)
 	// A closed pipe or terminal must not leave the node behind.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE, syscall.SIGHUP)
 	defer stop()

@@ -42,7 +42,9 @@ func benchLog(now time.Time, events int) bench.Log {
 	return bench.Log{
 		Events: events,
 		Seed: func(ctx context.Context, dir string) error {
-			return seedLog(ctx, dir, local, events, func(i int) time.Time { return first.Add(time.Duration(i) * time.Millisecond) })
+			return seedLog(ctx, dir, events, func(i int) *hermod.Event {
+				return searchedEvent(local, i, events, first.Add(time.Duration(i)*time.Millisecond))
+			})
 		},
 		Searches: []bench.Search{
 			{Name: "exact type", Target: path + "event=" + rareType, Items: rareEvents},
@@ -56,12 +58,25 @@ func benchLog(now time.Time, events int) bench.Log {
 	}
 }
 
-// seedLog writes the log into a database that no node has open.
-func seedLog(ctx context.Context, dir string, owner provision.Client, events int, at func(i int) time.Time) (err error) {
+func searchedEvent(owner provision.Client, i, of int, at time.Time) *hermod.Event {
+	e := &hermod.Event{
+		Timestamp: at, Sender: fmt.Sprintf("haystack-%d", i%commonSenders),
+		Name: fmt.Sprintf("straw.%d", i/commonSenders%commonNames), Data: seededData,
+		AccountID: owner.Account, OrganizationID: owner.Organization, RetainUntil: at.Add(hermod.DefaultRetention),
+	}
+	if i%(of/rareEvents) == 0 {
+		e.Sender, e.Name, _ = hermod.ParseType(rareType)
+	}
+	return e
+}
+
+// seedLog writes events into a database that no node has open. Their timestamps, which
+// must rise, become the moments of their acceptance.
+func seedLog(ctx context.Context, dir string, events int, event func(i int) *hermod.Event) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
-	moment := at(0)
+	var moment time.Time
 	ids := hermod.NewIDs(func() time.Time { return moment }, func(b []byte) { _, _ = cryptorand.Read(b) })
 	db, err := sqlite.Open(ctx, (&place{data: dir}).database(), sqlite.Options{IDs: ids})
 	if err != nil {
@@ -70,15 +85,9 @@ func seedLog(ctx context.Context, dir string, owner provision.Client, events int
 	defer func() { err = errors.Join(err, db.Close()) }()
 	chunk := make([]*hermod.Event, 0, seedChunk)
 	for i := range events {
-		moment = at(i)
-		e := &hermod.Event{
-			ID: ids.Next(), Timestamp: moment, Sender: fmt.Sprintf("haystack-%d", i%commonSenders),
-			Name: fmt.Sprintf("straw.%d", i/commonSenders%commonNames), Data: seededData,
-			AccountID: owner.Account, OrganizationID: owner.Organization, RetainUntil: moment.Add(hermod.DefaultRetention),
-		}
-		if i%(events/rareEvents) == 0 {
-			e.Sender, e.Name, _ = hermod.ParseType(rareType)
-		}
+		e := event(i)
+		moment = e.Timestamp
+		e.ID = ids.Next()
 		if chunk = append(chunk, e); len(chunk) == seedChunk || i == events-1 {
 			if err := db.PutEvents(ctx, chunk); err != nil {
 				return err

@@ -40,8 +40,8 @@ type Options struct {
 	// SignatureHeader carries the HMAC-SHA256 of a delivery's body in hex.
 	SignatureHeader string
 
-	// Log is the log that searches are measured in.
-	Log Log
+	// Log is the log that searches are measured in, UsageLog that of reports.
+	Log, UsageLog Log
 
 	// Only selects the scenarios whose name contains it; "" selects all.
 	Only string
@@ -120,8 +120,8 @@ func (o *Options) runScenario(ctx context.Context, s scenario, report *Report) (
 	if o.Profiles != "" {
 		profile = filepath.Join(o.Profiles, s.name+".pprof")
 	}
-	if s.seeded {
-		if err := r.seed(ctx, data); err != nil {
+	if s.log != nil {
+		if err := r.seed(ctx, s.log(o), data); err != nil {
 			return err
 		}
 	}

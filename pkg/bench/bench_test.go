@@ -30,6 +30,10 @@ func options(t *testing.T, mode string) bench.Options {
 			Events: 2, Searches: []bench.Search{{Name: "both", Target: "/events?n=2", Items: 2}, {Name: "none", Target: "/events?n=0"}},
 			Seed: func(_ context.Context, dir string) error { return os.Mkdir(dir, 0o700) },
 		},
+		UsageLog: bench.Log{
+			Events: 3, Searches: []bench.Search{{Name: "all", Target: "/events?n=2", Token: "key", Answer: `{"data": [1, 2]}`}},
+			Seed: func(_ context.Context, dir string) error { return os.Mkdir(dir, 0o700) },
+		},
 		Out: io.Discard, Err: io.Discard,
 	}
 }
@@ -79,6 +83,9 @@ func TestRunMeasuresEveryScenario(t *testing.T) {
 	} else if f := s.Figures[0]; f.Name != "both" || f.Requests == 0 || f.P50 <= 0 || f.P50 > f.P99 || f.P99 > f.Max || f.Wrong != 0 {
 		t.Errorf("search: %+v", f)
 	}
+	if u := report.Usage; u == nil || u.Events != 3 || len(u.Figures) != 1 || u.Figures[0].Wrong != 0 || u.Figures[0].Requests == 0 {
+		t.Errorf("reports: %+v", u)
+	}
 	want := []string{
 		"batch-1", "batch-10", "rate-100", "rate-500", "rate-800", "fan-out-1", "fan-out-2", "fan-out-5", "fan-out-10",
 		"healthy-alone", "healthy-beside",
@@ -126,6 +133,12 @@ func TestRunTellsWhenSearchFindsTooLittle(t *testing.T) {
 	if !errors.Is(err, bench.ErrFailed) || report.Search.Figures[0].Wrong == 0 || report.Search.Figures[1].Wrong != 0 {
 		t.Errorf("error %v, searches %+v", err, report.Search)
 	}
+	o.Only = "report"
+	report, err = run(t, o)
+	if !errors.Is(err, bench.ErrFailed) || report.Usage.Figures[0].Wrong == 0 {
+		t.Errorf("error %v, reports %+v", err, report.Usage)
+	}
+	o.Only = "search"
 	o.Log.Seed = func(context.Context, string) error { return io.ErrShortWrite }
 	if _, err := bench.Run(t.Context(), o); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("error %v", err)

@@ -71,7 +71,7 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.subscribe(r.Method, body)
 		return
 	}
-	if r.Header.Get("Authorization") != "Bearer token" {
+	if got := r.Header.Get("Authorization"); got != "Bearer token" && (r.Method != http.MethodGet || got != "Bearer key") {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}

@@ -19,6 +19,8 @@ type rig struct {
 	server    *server
 	api       API
 	publisher *publisher
+	// seeded is what writing the scenario's log took, and gets what is measured in it.
+	seeded *SearchReport
 }
 
 // A trial is one figure to be measured.

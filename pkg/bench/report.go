@@ -21,6 +21,8 @@ type Report struct {
 	Tables      []Table   `json:"tables"`
 	// Search is what searches took; nil where none were measured.
 	Search *SearchReport `json:"search,omitempty"`
+	// Usage is what reports of usage took; nil where none were measured.
+	Usage *SearchReport `json:"usage,omitempty"`
 }
 
 // A Table is the figures of one scenario.
@@ -78,7 +80,7 @@ func (r *Report) failed() bool {
 			}
 		}
 	}
-	return r.Search != nil && r.Search.failed()
+	return r.Search != nil && r.Search.failed() || r.Usage != nil && r.Usage.failed()
 }
 
 func (r *Report) printHeader(w io.Writer) {

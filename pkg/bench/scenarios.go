@@ -14,9 +14,9 @@ type scenario struct {
 	name string
 	// local scenarios need no server.
 	local bool
-	// seeded scenarios need a log that is written before the server starts.
-	seeded bool
-	run    func(ctx context.Context, r *rig) error
+	// log is the log that is written before the server starts; nil for none.
+	log func(o *Options) *Log
+	run func(ctx context.Context, r *rig) error
 }
 
 func scenarios() []scenario {
@@ -26,7 +26,8 @@ func scenarios() []scenario {
 		{name: "latency", run: latency},
 		{name: "fanout", run: fanOut},
 		{name: "isolation", run: isolation},
-		{name: "search", seeded: true, run: search},
+		{name: "search", log: func(o *Options) *Log { return &o.Log }, run: search},
+		{name: "report", log: func(o *Options) *Log { return &o.UsageLog }, run: reports},
 	}
 }
 
