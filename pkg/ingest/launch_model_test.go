@@ -77,7 +77,7 @@ func TestAnyHistoryOfStatusEventsIsThatOfTheRules(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, r *rig) {
 		seed := rand.Uint64()
-		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's
+		random := rand.New(rand.NewPCG(seed, 1))
 		m := &statusModel{seen: map[string]bool{}, last: map[int]lastStatus{}}
 		var keyed []told
 		waits := []time.Duration{0, 0, 7 * time.Second, 35 * time.Second, 90 * time.Second, 10 * time.Minute}

@@ -62,12 +62,11 @@ func (s *Hooks) Routes() []api.Route {
 	}, map[string][]string{current: {former}, current + list: {former + list}, current + one: {former + one}})
 }
 
-// The bounds of a subscription: its body in bytes, and its texts in characters. What
-// Uri and Headers may be is for Targets to say.
+// The bounds of a subscription: its body in bytes, and its description in characters.
+// What Uri and Headers may be is for Targets to say.
 const (
 	maxBody        = 64 << 10
 	maxDescription = 1000
-	maxText        = 4096
 )
 
 func (s *Hooks) create(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -94,7 +93,7 @@ func (s *Hooks) create(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 func (s *Hooks) fill(sub *hermod.Subscription, f *form) error {
 	sub.Description = f.text("Description", maxDescription)
 	f.Read("Translate", &sub.Translate, "true or false")
-	if name := f.required("EventType", maxText); name != "" {
+	if name := f.required("EventType", maxBody); name != "" {
 		h, ok := hookOf(name)
 		if !ok {
 			f.Fail("EventType", "must be one of the hooks")
@@ -105,7 +104,7 @@ func (s *Hooks) fill(sub *hermod.Subscription, f *form) error {
 	configuration := struct {
 		URL     string            `json:"url"`
 		Headers map[string]string `json:"headers,omitempty"`
-	}{f.required("Uri", maxText), f.texts("Headers")}
+	}{f.required("Uri", maxBody), f.texts("Headers")}
 	raw, err := json.Marshal(configuration)
 	if err != nil {
 		return fmt.Errorf("encoding a configuration: %w", err)
