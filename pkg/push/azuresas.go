@@ -120,10 +120,15 @@ const (
 // token makes a token that is good for sasLifetime, and says from when on another is
 // to be made. The key is a text, not the base64 that it looks like.
 func (k *sasKey) token(now time.Time) (token string, renew time.Time) {
-	resource := url.QueryEscape(k.resource)
+	resource := component(k.resource)
 	expiry := strconv.FormatInt(now.Add(sasLifetime).Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(k.key))
 	mac.Write([]byte(resource + "\n" + expiry))
-	signature := url.QueryEscape(base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	return "SharedAccessSignature sr=" + resource + "&sig=" + signature + "&se=" + expiry + "&skn=" + url.QueryEscape(k.name), now.Add(sasRenew)
+	signature := component(base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	return "SharedAccessSignature sr=" + resource + "&sig=" + signature + "&se=" + expiry + "&skn=" + component(k.name), now.Add(sasRenew)
+}
+
+// component escapes as Microsoft's libraries do: a space is %20 to whoever reads it.
+func component(text string) string {
+	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }

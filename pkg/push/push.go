@@ -96,6 +96,7 @@ func New(o Options) *Pushers {
 			hermod.Webhook:         &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout},
 			hermod.Mint:            &mintFlows{exchanger: x, policy: o.Policy, trigger: o.Mint},
 			hermod.AzureServiceBus: &azureQueues{exchanger: x, now: o.Now},
+			hermod.GooglePubSub:    &pubsubTopics{exchanger: x, now: o.Now},
 		},
 	}
 }

@@ -51,6 +51,9 @@ func (k *tokenKeeper[T]) get(ctx context.Context, now func() time.Time, renew fu
 	return t.value, deliver.Result{}
 }
 
+// forget drops the token, which the destination does not take any more.
+func (k *tokenKeeper[T]) forget() { k.kept.Store(nil) }
+
 func (k *tokenKeeper[T]) fresh(now time.Time) *token[T] {
 	if t := k.kept.Load(); t != nil && now.Before(t.renew) {
 		return t
