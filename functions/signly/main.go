@@ -26,7 +26,9 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	cursors := api.Cursors{Keys: e.Keys(store, box).CursorKeys}
+	keys := e.Keys(store, box)
+	keys.First = keys.Ensure
+	cursors := api.Cursors{Keys: keys.CursorKeys}
 	webhooks := &signly.Webhooks{
 		Store: secrets.Before(e, store, box), Targets: pushers, Pusher: pushers, Cursors: cursors, Now: e.Now,
 		NewID: hermod.NewIDs(e.Now, wire.RandomBytes).Next,

@@ -26,7 +26,9 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := telia.New(e.Keys(store, box), store, e.Now)
+	keys := e.Keys(store, box)
+	keys.First = keys.Ensure // the first login may come before the first access token
+	d := telia.New(keys, store, e.Now)
 	ids := hermod.NewIDs(e.Now, wire.RandomBytes)
 	hooks := &telia.Hooks{Store: secrets.Before(e, store, box), Targets: pushers, Now: e.Now, NewID: ids.Next}
 	server := api.NewServer(api.Options{Dialect: d, Routes: telia.Routes(d, hooks), Log: e.Log, Now: e.Now, Trace: wire.RandomID})

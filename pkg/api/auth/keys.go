@@ -49,6 +49,9 @@ type Keys struct {
 	Sealer Sealer
 	// Use is that of the keys; "" for access tokens. Prefix begins the ids of new ones.
 	Use, Prefix string
+	// First makes the first key where what is derived from keys is asked for and there
+	// is none: Ensure, or nil. Those who never make keys do not link what does.
+	First func(context.Context) error
 	Now         func() time.Time
 	// Log takes the failures of a rotation, which fail no caller; nil is slog.Default.
 	Log *slog.Logger
@@ -240,14 +243,14 @@ func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
 // derive makes symmetric keys for a purpose from the sealed signing keys, which every
 // function can read, nobody else can, and which stay the same: so there is no further
 // secret to keep. The first is of the key that signs, which every process has known
-// for long; the key to come some do not know yet. Where there is no key yet, whoever
-// can seal makes the first one.
+// for long; the key to come some do not know yet.
 func (k *Keys) derive(ctx context.Context, purpose string) ([][]byte, error) {
-	read := k.someKeys
-	if k.Sealer == nil {
-		read = func(ctx context.Context) ([]hermod.SigningKey, error) { return k.all(ctx, "") }
+	keys, err := k.all(ctx, "")
+	if err == nil && len(keys) == 0 && k.First != nil {
+		if err = k.First(ctx); err == nil {
+			keys, err = k.all(ctx, "")
+		}
 	}
-	keys, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
