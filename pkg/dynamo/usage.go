@@ -58,7 +58,7 @@ func (s *Store) WithUsagePage(n int32) *Store {
 // Usage sums up what the events of an account used up, by kind and level, from the
 // index alone: an event is counted within a second or so of its put.
 //
-// What fits into one page of the index, about 6,000 events, takes one request.
+// What fits into one page of the index, about 7,000 events, takes one request.
 // Beyond that, whole hours are read from their sums, which this makes and keeps as
 // it comes by, and what is left at the two ends from the index.
 func (s *Store) Usage(ctx context.Context, q hermod.UsageQuery) ([]hermod.Unit, error) {
@@ -118,7 +118,11 @@ func (u *usageReader) read(ctx context.Context, q hermod.UsageQuery) (hermod.Usa
 		err := u.pages(ctx, u.entries(lo, hi), next, count)
 		return total.Usage, err
 	}
-	return u.byHours(ctx, lo, hi, from, to)
+	ends := []usagePart{{lo: firstKey(to), hi: hi}}
+	if first.Time().Before(from) { // else there is nothing before the whole hours
+		ends = append(ends, usagePart{lo: lo, hi: firstKey(from)})
+	}
+	return u.byHours(ctx, from, to, ends)
 }
 
 // wholeHours are those within the bounds that are settled, from the first entry on,
@@ -199,8 +203,9 @@ func hourKey(start time.Time) string { return start.UTC().Format("2006-01-02T15"
 // firstKey is a sort key below those of all entries of a moment on.
 func firstKey(t time.Time) string { return hermod.FirstIDAt(t).String()[:12] }
 
-// byHours reads the whole hours from their sums, and the rest from the index.
-func (u *usageReader) byHours(ctx context.Context, lo, hi string, from, to time.Time) (hermod.Usage, error) {
+// byHours reads the hours from one to the other from their sums, and the index where
+// there is no sum, and for the ends.
+func (u *usageReader) byHours(ctx context.Context, from, to time.Time, ends []usagePart) (hermod.Usage, error) {
 	known, err := u.known(ctx, from, to)
 	if err != nil {
 		return nil, err
@@ -222,7 +227,6 @@ func (u *usageReader) byHours(ctx context.Context, lo, hi string, from, to time.
 	for i := range pieces {
 		pieces[i].lo, pieces[i].hi = firstKey(pieces[i].from), firstKey(pieces[i].to)
 	}
-	ends := []usagePart{{lo: lo, hi: firstKey(from)}, {lo: firstKey(to), hi: hi}}
 	parts := append(ends, pieces...)
 	sums := make([]hermod.Usage, len(parts))
 	err = forEach(ctx, len(parts), func(ctx context.Context, i int) (err error) {

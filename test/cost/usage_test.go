@@ -98,8 +98,8 @@ func TestAReportOfALargeLogReadsSumsTheSecondTime(t *testing.T) {
 	first, second := r.report(t, largeLog), r.report(t, largeLog)
 	t.Logf("%d events: %d requests, then %d", largeLog, first, second)
 	// The page that shows that there are more, the sums, and what is at the end.
-	if second > 3 || first > 20 {
-		t.Errorf("%d requests, then %d; want at most 20, then 3", first, second)
+	if second > 3 || first > 10 {
+		t.Errorf("%d requests, then %d; want at most 10, then 3", first, second)
 	}
 }
 
