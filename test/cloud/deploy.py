@@ -54,6 +54,8 @@ def main():
     stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
     outputs["ApiUrl"] = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}/$default"
+    for dialect in "Signly", "Telia", "Universign":
+        outputs[f"{dialect}Url"] = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{resources[dialect + 'Api']}/$default"
     outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
     print(outputs_file.read_text(), end="")
 

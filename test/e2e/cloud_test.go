@@ -35,6 +35,9 @@ type outputs struct {
 	DeadLetterQueueURL                        string `json:"DeadLetterQueueUrl"`
 	DeliveryQueueURL                          string `json:"DeliveryQueueUrl"`
 	EventBusName                              string
+	SignlyURL                                 string `json:"SignlyUrl"`
+	TeliaURL                                  string `json:"TeliaUrl"`
+	UniversignURL                             string `json:"UniversignUrl"`
 }
 
 func TestDeployedTemplate(t *testing.T) {
@@ -68,8 +71,10 @@ func deployed(t *testing.T) e2e.Target {
 		t.Fatal(err)
 	}
 	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
+	hosts := map[string]string{"signly": out.SignlyURL, "telia": out.TeliaURL, "universign": out.UniversignURL}
 	return e2e.Target{
 		BaseURL:  front(t, os.Getenv("HERMOD_CLOUD_API")),
+		OwnHost:  func(t *testing.T, dialect string) (string, string) { return front(t, hosts[dialect]), "" },
 		Patience: 3 * time.Minute,
 		SendIngest: func(ctx context.Context, body []byte) error {
 			_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &out.IngestQueueURL, MessageBody: aws.String(string(body))})

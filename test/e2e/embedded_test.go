@@ -52,8 +52,10 @@ func startNode(t *testing.T) e2e.Target {
 			t.Errorf("closing: %v", err)
 		}
 	})
+	base := "http://" + listener.Addr().String()
 	return e2e.Target{
-		BaseURL:           "http://" + listener.Addr().String(),
+		BaseURL:           base,
+		OwnHost:           func(_ *testing.T, dialect string) (string, string) { return base, dialect + ".example.com" },
 		SendIngest:        n.SendIngest,
 		IngestDeadLetters: n.IngestDeadLetters,
 		DeadLetters:       n.DeadLetters,

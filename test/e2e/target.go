@@ -22,6 +22,9 @@ import (
 type Target struct {
 	// BaseURL is where clients reach it.
 	BaseURL string
+	// OwnHost is where a dialect has a host of its own, and the name to call it by;
+	// "" for the name of where it is.
+	OwnHost func(t *testing.T, dialect string) (base, host string)
 	// SendIngest puts a body into the ingest queue.
 	SendIngest func(ctx context.Context, body []byte) error
 	// PutBusEvent puts an event on the event bus.
