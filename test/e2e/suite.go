@@ -44,6 +44,10 @@ func Run(t *testing.T, target Target) {
 		{"events are checked against the schema of their type", testValidation},
 		{"an event of another API arrives in the form that was asked for", testTranslation},
 		{"one event arrives in the form of each API", testFourFormats},
+		{"what a client of Telia Sign does works", testTelia},
+		{"a delivery of Telia Sign is tried again with the same bytes", testTeliaRetries},
+		{"a signature request's status is told once, whoever tells it", testTeliaOnce},
+		{"another tenant of Telia Sign sees and changes nothing", testTeliaIsolation},
 		{"events of internal types skip ordinary subscriptions", testInternal},
 	} {
 		t.Run(test.name, func(t *testing.T) {
