@@ -145,8 +145,7 @@ func (c *Credentials) find(r *http.Request, p *hermod.Principal) (*hermod.Creden
 	}
 	errNone := hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
 	id := r.PathValue("credentialId")
-	_, isClient := auth.ClientID(id)
-	if len(id) > maxCredentialID || !utf8.ValidString(id) || (!isClient && !auth.IsAPIKey(id)) {
+	if len(id) > maxCredentialID || !utf8.ValidString(id) || !native(id) {
 		return nil, errNone
 	}
 	found, err := c.Registry.Store.Credential(r.Context(), id)
@@ -157,6 +156,13 @@ func (c *Credentials) find(r *http.Request, p *hermod.Principal) (*hermod.Creden
 		return nil, fmt.Errorf("reading a credential: %w", err)
 	}
 	return found, nil
+}
+
+// native reports whether the id is of a credential of this API; those of the other
+// dialects do not exist here.
+func native(id string) bool {
+	_, isClient := auth.ClientID(id)
+	return isClient || auth.IsAPIKey(id)
 }
 
 // maxCredentialID bounds an id in bytes, within what every store takes for a key.
@@ -202,9 +208,10 @@ func (c *Credentials) list(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 	if err != nil {
 		return err
 	}
-	if before := pages.position; before != "" {
-		all = slices.DeleteFunc(all, func(c *hermod.Credential) bool { return credentialOrder(c) >= before })
-	}
+	before := pages.position
+	all = slices.DeleteFunc(all, func(c *hermod.Credential) bool {
+		return !native(c.ID) || (before != "" && credentialOrder(c) >= before)
+	})
 	base := c.BaseURL.Of(r)
 	show := func(c *hermod.Credential) credentialItem { return credentialItemOf(c, base) }
 	return writePage(w, pages, base+Base+"/credentials", all, credentialOrder, show)

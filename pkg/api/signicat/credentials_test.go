@@ -14,6 +14,7 @@ import (
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/hermod"
+	"hermod/pkg/provision"
 )
 
 const credentialsPath = signicat.Base + "/credentials"
@@ -221,6 +222,30 @@ func TestACredentialOfAClientWithAnOddIDIsFoundByItsLink(t *testing.T) {
 	}
 	for _, missing := range []string{"apikey:nobody", "local", "oauth:", "oauth:%FF", "oauth:" + strings.Repeat("x", 1000), "signing-keys"} {
 		wantStatus(t, missing, w.do(t, "local", http.MethodGet, credentialsPath+"/"+missing, ""), http.StatusNotFound)
+	}
+}
+
+func TestCredentialsOfOtherDialectsDoNotExist(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, secret := range provision.LocalSecrets() {
+		if err := provision.ApplySecret(t.Context(), w.db, secret, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := w.db.Credentials(t.Context(), local)
+	if err != nil || len(all) < 7 {
+		t.Fatalf("%d credentials, %v", len(all), err)
+	}
+	list := w.do(t, "local", http.MethodGet, credentialsPath, "")
+	for _, c := range all {
+		_, client := auth.ClientID(c.ID)
+		if shown := strings.Contains(string(list.body), c.ID); shown != client {
+			t.Errorf("%s is shown: %v", c.ID, shown)
+		}
+		if !client {
+			wantStatus(t, c.ID, w.do(t, "local", http.MethodDelete, credentialsPath+"/"+url.PathEscape(c.ID), ""), http.StatusNotFound)
+		}
 	}
 }
 
