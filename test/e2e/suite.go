@@ -48,6 +48,11 @@ func Run(t *testing.T, target Target) {
 		{"a delivery of Telia Sign is tried again with the same bytes", testTeliaRetries},
 		{"a signature request's status is told once, whoever tells it", testTeliaOnce},
 		{"another tenant of Telia Sign sees and changes nothing", testTeliaIsolation},
+		{"a Universign endpoint gets the same signed bytes until it takes them", testUniversignDelivery},
+		{"a failed Universign webhook is rescheduled", testUniversignReschedule},
+		{"Universign endpoints are created, edited and deleted", testUniversignEndpoints},
+		{"changes of API keys are told of", testUniversignAPIKeys},
+		{"another workspace of Universign sees and changes nothing", testUniversignIsolation},
 		{"events of internal types skip ordinary subscriptions", testInternal},
 	} {
 		t.Run(test.name, func(t *testing.T) {
