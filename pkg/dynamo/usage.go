@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,7 +228,7 @@ func (u *usageReader) byHours(ctx context.Context, from, to time.Time, ends []us
 	for i := range pieces {
 		pieces[i].lo, pieces[i].hi = firstKey(pieces[i].from), firstKey(pieces[i].to)
 	}
-	parts := append(ends, pieces...)
+	parts := slices.Concat(ends, pieces)
 	sums := make([]hermod.Usage, len(parts))
 	err = forEach(ctx, len(parts), func(ctx context.Context, i int) (err error) {
 		sums[i], err = u.part(ctx, parts[i])

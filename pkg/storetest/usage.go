@@ -190,7 +190,7 @@ func (f *fixture) usageForgets(t *testing.T) {
 
 func (f *fixture) usageOfManyHours(t *testing.T) {
 	account, first := f.name("a"), pastHour().Add(-40*time.Hour)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	random := rand.New(rand.NewPCG(1, 2))
 	var at []time.Time
 	for range 300 {
 		at = append(at, first.Add(time.Duration(random.Int64N(int64(64*time.Hour)))))
