@@ -27,8 +27,13 @@ func TestEmbeddedEngineRedrives(t *testing.T) {
 // startNode serves a node on loopback until the test ends.
 func startNode(t *testing.T) e2e.Target {
 	t.Helper()
+	clouds := e2e.NewClouds(t)
+	mint, err := push.ParseMint(clouds.MintURL(), push.Local())
+	if err != nil {
+		t.Fatal(err)
+	}
 	n, err := node.Open(t.Context(), node.Options{
-		Data: t.TempDir(), Policy: push.Local(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Data: t.TempDir(), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Timing: node.Timing{
 			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
 		},
@@ -61,6 +66,7 @@ func startNode(t *testing.T) e2e.Target {
 		DeadLetters:       n.DeadLetters,
 		Redrive:           func(ctx context.Context, _ string) error { return n.Redrive(ctx) },
 		Patience:          30 * time.Second,
+		Clouds:            clouds,
 		// The embedded engine has no bus. What a rule of one would put into the
 		// ingest queue is this envelope.
 		PutBusEvent: func(ctx context.Context, source, detailType string, detail []byte) error {

@@ -35,6 +35,8 @@ type Target struct {
 	// Redrive moves dead letters of the delivery queue back, that of the event at
 	// least.
 	Redrive func(ctx context.Context, eventID string) error
+	// Clouds stands in for the hosts of clouds; nil where a target cannot be told so.
+	Clouds *Clouds
 	// Patience bounds every wait for what must come about.
 	Patience time.Duration
 }

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"hermod/pkg/push"
+)
+
+// Clouds stands in for the hosts of all clouds. It takes what it gets, unless a test
+// answers for its own corner of them.
+type Clouds struct {
+	server *httptest.Server
+
+	mu      sync.Mutex
+	corners map[string]func(w http.ResponseWriter, r *http.Request, body []byte)
+}
+
+// NewClouds starts it; it ends with the test.
+func NewClouds(t *testing.T) *Clouds {
+	t.Helper()
+	c := &Clouds{corners: map[string]func(http.ResponseWriter, *http.Request, []byte){}}
+	c.server = httptest.NewServer(http.HandlerFunc(c.serve))
+	t.Cleanup(c.server.Close)
+	return c
+}
+
+// Endpoints are what a target must be set to.
+func (c *Clouds) Endpoints(t *testing.T) push.Endpoints {
+	t.Helper()
+	endpoints, err := push.ParseEndpoints("servicebus.windows.net=" + c.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endpoints
+}
+
+// MintURL is where a target must trigger flows of Mint.
+func (c *Clouds) MintURL() string { return c.server.URL + "/mint/{flowId}?key=operators-own" }
+
+// answer has f answer what goes to a host, or to a host and the first step of a path.
+func (c *Clouds) answer(corner string, f func(w http.ResponseWriter, r *http.Request, body []byte)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corners[corner] = f
+}
+
+func (c *Clouds) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, "cut off", http.StatusBadRequest)
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	c.mu.Lock()
+	f := c.corners[r.Host]
+	if f == nil {
+		f = c.corners[r.Host+"/"+first]
+	}
+	if f == nil && r.Host == strings.TrimPrefix(c.server.URL, "http://") {
+		f = c.corners[strings.TrimPrefix(r.URL.Path, "/")]
+	}
+	c.mu.Unlock()
+	if f == nil {
+		http.Error(w, "nobody is here", http.StatusNotFound)
+		return
+	}
+	f(w, r, body)
+}
