@@ -10,7 +10,7 @@ FUNCTIONS := $(notdir $(patsubst %/main.go,%,$(wildcard functions/*/main.go)))
 RACE := $(if $(shell command -v $${CC:-cc}),-race)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help run test test-api test-cloud check lint bench fuzz build size deploy clean
+.PHONY: help run test test-api test-cloud check lint bench fuzz build size start deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,10 +27,10 @@ test-api: ## requests made from docs/openapi.yaml, by schemathesis
 test-cloud: ## deploy template.yaml to an AWS emulator and test there
 	test/cloud/run.sh
 
-check: ## format, vet, lint, size of the functions
+check: ## format, vet, lint, size and start of the functions
 	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)" || { echo 'not gofmt-ed'; exit 1; }
 	go vet ./... && go vet -tags cloud ./...
-	$(MAKE) --no-print-directory lint size
+	$(MAKE) --no-print-directory lint size start
 
 lint: bin/golangci-lint ## golangci-lint
 	bin/golangci-lint run --build-tags cloud
@@ -50,10 +50,14 @@ build: ## build the functions for AWS into .aws-sam
 size: ## build the functions for arm64 and check their size
 	@mkdir -p bin/functions; for f in $(FUNCTIONS); do \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=arm64 GOFLAGS="$(LAMBDA_GOFLAGS)" go build -o bin/functions/$$f ./functions/$$f || exit 1; \
-	  limit=9000000; if [ $$f = deliver ]; then limit=11000000; fi; \
+	  case $$f in deliver) limit=11000000 ;; universign) limit=10000000 ;; *) limit=9500000 ;; esac; \
 	  size=$$(wc -c < bin/functions/$$f); printf '%-15s %9d bytes of %d\n' $$f $$size $$limit; \
 	  if [ $$size -gt $$limit ]; then echo "$$f is too large"; exit 1; fi; \
 	done
+
+start: ## check how fast the function that delivers starts
+	@mkdir -p bin/start; CGO_ENABLED=0 GOFLAGS="$(LAMBDA_GOFLAGS)" go build -o bin/start/deliver ./functions/deliver
+	@go run ./test/start -limit 7ms bin/start/deliver
 
 STAGE ?= default
 deploy: build ## deploy to AWS: make deploy STAGE=prod
