@@ -22,7 +22,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pushers, err := targets.Pushers(e)
+	pushers, err := targets.Webhooks(e)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func rows(e *wire.Env, store *dynamo.Store) ([]api.Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	pushers, err := targets.Pushers(e)
+	pushers, err := targets.Webhooks(e)
 	if err != nil {
 		return nil, err
 	}

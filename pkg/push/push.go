@@ -29,6 +29,8 @@ type Options struct {
 	Roots *x509.CertPool
 	// Mint is where flows of Mint are triggered; nil for nowhere.
 	Mint *Mint
+	// AWS is who Hermod is on AWS; nil for nobody.
+	AWS *AWS
 	// Endpoints stand in for hosts, for tests; nil for none.
 	Endpoints Endpoints
 }
@@ -80,6 +82,35 @@ var _ deliver.Pusher = (*Pushers)(nil)
 
 // New makes the pushers of all kinds of destination.
 func New(o Options) *Pushers {
+	o = o.complete()
+	ps := Webhooks(o)
+	x := ps.exchanger
+	for name, k := range map[string]kind{
+		hermod.Mint:            &mintFlows{exchanger: x, policy: o.Policy, trigger: o.Mint},
+		hermod.AzureServiceBus: &azureQueues{exchanger: x, now: o.Now},
+		hermod.GooglePubSub:    &pubsubTopics{exchanger: x, now: o.Now},
+		hermod.AWSSQS:          &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readSQS},
+		hermod.AWSSNS:          &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readSNS},
+		hermod.AWSEventBridge:  &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readEventBridge},
+		hermod.AWSKinesis:      &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readKinesis},
+	} {
+		ps.kinds[name] = k
+	}
+	return ps
+}
+
+// Webhooks makes the pushers of webhooks alone. Who asks for no more links no more.
+func Webhooks(o Options) *Pushers {
+	o = o.complete()
+	x := newExchanger(o)
+	return &Pushers{
+		exchanger: x, timeout: o.Timeout, places: places{kept: map[hermod.Ref]versioned{}},
+		kinds: map[string]kind{hermod.Webhook: &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout}},
+	}
+}
+
+// complete is the options with what is not set filled in.
+func (o Options) complete() Options {
 	if o.Policy == nil {
 		o.Policy = Strict()
 	}
@@ -89,16 +120,7 @@ func New(o Options) *Pushers {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	x := newExchanger(o)
-	return &Pushers{
-		exchanger: x, timeout: o.Timeout, places: places{kept: map[hermod.Ref]versioned{}},
-		kinds: map[string]kind{
-			hermod.Webhook:         &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout},
-			hermod.Mint:            &mintFlows{exchanger: x, policy: o.Policy, trigger: o.Mint},
-			hermod.AzureServiceBus: &azureQueues{exchanger: x, now: o.Now},
-			hermod.GooglePubSub:    &pubsubTopics{exchanger: x, now: o.Now},
-		},
-	}
+	return o
 }
 
 // Push pushes by the subscription's type. A type that this build does not know is

@@ -25,6 +25,15 @@ func Pushers(e *wire.Env) (*push.Pushers, error) {
 	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Mint: mint, Now: e.Now}), nil
 }
 
+// Webhooks are those that are webhooks, for dialects that know no others.
+func Webhooks(e *wire.Env) (*push.Pushers, error) {
+	policy, err := policyOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return push.Webhooks(push.Options{Policy: policy, Now: e.Now}), nil
+}
+
 // policyOf says where deliveries may go.
 func policyOf(e *wire.Env) (*push.Policy, error) {
 	if !e.Emulator() {
