@@ -9,10 +9,7 @@ import (
 // Run runs the whole suite against a target.
 func Run(t *testing.T, target Target) {
 	t.Helper()
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Target)
-	}{
+	tests := []namedTest{
 		{"a token is issued for credentials in the body and in a header", testToken},
 		{"an event arrives signed and stands in the log", testArrival},
 		{"a batch arrives whole", testBatch},
@@ -52,13 +49,34 @@ func Run(t *testing.T, target Target) {
 		{"a failed Universign webhook is rescheduled", testUniversignReschedule},
 		{"Universign endpoints are created, edited and deleted", testUniversignEndpoints},
 		{"changes of API keys are told of", testUniversignAPIKeys},
+		{"events of Universign are listed, exported and counted", testUniversignEvents},
 		{"another workspace of Universign sees and changes nothing", testUniversignIsolation},
+		{"each dialect is served on a host of its own too", testOwnHosts},
 		{"events of internal types skip ordinary subscriptions", testInternal},
-	} {
+	}
+	if target.Clouds != nil {
+		tests = append(tests, queueTests()...)
+	}
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, target)
 		})
+	}
+}
+
+// A namedTest is one of the suite.
+type namedTest struct {
+	name string
+	run  func(*testing.T, Target)
+}
+
+// queueTests are those of destinations that are somebody's cloud.
+func queueTests() []namedTest {
+	return []namedTest{
+		{"an event arrives in a queue of Azure Service Bus, after the pause it asks for", testServiceBus},
+		{"a credential that is refused ends the run, until it is mended", testBadCredential},
+		{"an event starts a flow of Mint", testMint},
 	}
 }
 
