@@ -136,6 +136,17 @@ func (c *console) welcome(base string) {
 		fmt.Fprintln(c.out)
 	}
 	local := provision.Local()[0]
+	secrets := map[auth.Kind]provision.Secret{}
+	for _, s := range provision.LocalSecrets() {
+		if s.Account == local.Account {
+			secrets[s.Kind] = s
+		}
+	}
+	signly, login := secrets[auth.SignlyKey], secrets[auth.TeliaLogin]
+	fmt.Fprintf(c.out, "\n  Signly      %s/signly       tenant %s   X-Auth-Signly %s\n", base, signly.Tenant, signly.Secret)
+	fmt.Fprintf(c.out, "  Telia Sign  %s/hooks/v1     tenant %s   login %s / %s   subscription key %s\n",
+		base, login.Tenant, login.Login, login.Secret, secrets[auth.TeliaKey].Secret)
+	fmt.Fprintf(c.out, "  Universign  %s/universign   API key %s\n", base, secrets[auth.UniversignKey].Secret)
 	fmt.Fprintf(c.out, `
 Publish an event:
 
