@@ -16,7 +16,7 @@ import (
 func main() { wire.Start(build) }
 
 // uploadTimeout is how long one attempt to put an export may take.
-const uploadTimeout = 8 * time.Second
+const uploadTimeout = 6 * time.Second
 
 func build(e *wire.Env) (any, error) {
 	store, err := e.Store()

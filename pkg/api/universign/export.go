@@ -36,6 +36,8 @@ const (
 	maxExportAnswer = 4 << 20
 	// exportTimeout bounds the making of an export there: API Gateway waits 30 s.
 	exportTimeout = 20 * time.Second
+	// keepTimeout bounds the keeping of it, likewise.
+	keepTimeout = 7 * time.Second
 )
 
 // prefersCSV reports whether a request would rather have CSV than JSON (RFC 9110,
@@ -178,7 +180,9 @@ func (e *Events) keepExport(w http.ResponseWriter, r *http.Request, f eventFilte
 	if err != nil {
 		return err
 	}
-	address, err := e.Exports.Put(r.Context(), f.account+"/"+hex.EncodeToString(name[:])+".csv", whole, size, csvName)
+	ctx, cancel = context.WithTimeout(r.Context(), keepTimeout)
+	defer cancel()
+	address, err := e.Exports.Put(ctx, f.account+"/"+hex.EncodeToString(name[:])+".csv", whole, size, csvName)
 	if err != nil {
 		return fmt.Errorf("keeping the export: %w", err)
 	}
