@@ -90,10 +90,10 @@ func create(m input.Members, s *hermod.Subscription, targets Targets) error {
 	f := &fields{input.Fields{Members: m}}
 	f.Required("url", "events")
 	set := settings{Timeout: defaultTimeout.Seconds()}
-	f.Read("url", &set.URL, "a string")
+	readable := f.Read("url", &set.URL, "a string")
 	f.retries(s)
 	f.common(s, &set)
-	if set.URL != "" {
+	if readable {
 		f.check(set, targets)
 	}
 	return f.store(s, set)

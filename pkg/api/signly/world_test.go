@@ -371,6 +371,14 @@ func (r *receiver) got(method string) (all []received) {
 	return all
 }
 
+// receiveBy starts an endpoint that answers as the handler does, and gives its URL.
+func receiveBy(t testing.TB, h http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // silent is a destination that nobody asks anything.
 type silent struct{ result deliver.Result }
 
