@@ -1,7 +1,12 @@
 """What schemathesis asks before each call: the rules that OpenAPI has no words for."""
 
+import json
+import os
 import re
 from datetime import datetime
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import schemathesis
 from hypothesis import strategies as st
@@ -9,6 +14,11 @@ from schemathesis.generation import GenerationMode
 
 # Nothing listens there: a delivery is refused, logged and tried again.
 NOWHERE = "http://127.0.0.1:9/hook"
+CONFIGURATIONS = {
+    "Webhook": {"url": NOWHERE},
+    "AzureServiceBus": {"connectionString": "made below"},
+    "Mint": {"flowId": "flow-1"},
+}
 OWNERS = ("a-spge-LocalAccount00000001", "o-p-LocalOrganization001")
 
 # Events may not lie in the future, and no store keeps every year there is.
@@ -57,6 +67,9 @@ def keep_the_rules(case):
     shorten(case.body)
     if isinstance(case.body, dict):
         case.body.pop("ownerId", None)  # the owner that the request names
+    if case.operation.method.upper() in ("PUT", "PATCH") and isinstance(member(case.body, "typeConfiguration"), dict):
+        keep_the_type(case)
+    connect(member(case.body, "typeConfiguration"))
     headers = member(member(case.body, "typeConfiguration"), "headers")
     if isinstance(headers, dict):  # 1,024 bytes, name and value together, and no mask where nothing was
         for name in headers:
@@ -67,6 +80,28 @@ def keep_the_rules(case):
             case.body["rate"] = int(case.body["rate"])
     if case.operation.definition.raw.get("operationId") == "registerEventType":
         case.body["schema"] = {}  # any object is no JSON Schema, and the example must fit it
+
+
+def keep_the_type(case):
+    """Of what type a subscription is was settled when it was created."""
+    link = f"{os.environ['HERMOD_URL']}/events-management/subscriptions/{quote(str(case.path_parameters.get('subscriptionId')), safe='')}"
+    request = Request(link, headers={"Authorization": f"Bearer {os.environ['HERMOD_TOKEN']}"})
+    try:
+        with urlopen(request, timeout=10) as answer:
+            subscription = json.load(answer)
+    except HTTPError:  # there is none
+        return
+    if case.body["type"] != subscription["type"]:
+        case.body.update(type=subscription["type"], typeConfiguration=CONFIGURATIONS[subscription["type"]].copy())
+
+
+def connect(configuration):
+    """A connection string has a form that no pattern tells whole, and all who name the queue name one."""
+    if isinstance(member(configuration, "connectionString"), str):
+        configuration["connectionString"] = (
+            "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=b"
+        )
+        configuration.update(queueName="orders", topicName=None, topic=None)
 
 
 def shorten(value):

@@ -28,7 +28,10 @@ fi
 
 # ---- start
 go build -o "$run/hermod" ./cmd/hermod
-"$run/hermod" serve -addr 127.0.0.1:0 -data "$run/data" -log error >"$run/serve.log" 2>"$run/serve.err" &
+# Nothing listens there: what is pushed to a cloud is refused on this machine.
+nowhere=http://127.0.0.1:9
+HERMOD_TEST_ENDPOINTS=servicebus.windows.net=$nowhere,servicebus.chinacloudapi.cn=$nowhere,servicebus.usgovcloudapi.net=$nowhere \
+  "$run/hermod" serve -addr 127.0.0.1:0 -data "$run/data" -log error -mint-url "$nowhere/{flowId}" >"$run/serve.log" 2>"$run/serve.err" &
 node=$!
 stop() {
   local status=$?
