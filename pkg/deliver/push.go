@@ -18,10 +18,16 @@ type Payload struct {
 	// Event is what the payload says of its event, for destinations that keep it
 	// beside the body.
 	Event Attributes
+	// CloudEvent are the attributes of a CloudEvent in binary mode, whose data is Body
+	// in the form of ContentType, in the order to show them; nil in any other form.
+	CloudEvent []Named
 }
 
+// A Named is a value with its name.
+type Named struct{ Name, Value string }
+
 // Attributes are what a queue or a topic shows of an event beside its body, for
-// consumers that route by it. They are the same at every attempt.
+// consumers that route by it. They are the same at every attempt of a run.
 type Attributes struct {
 	// ID is the event's in the form that the body has: what duplicates are known by.
 	ID string
@@ -34,6 +40,9 @@ type Attributes struct {
 	Tags                  []string
 	// ExpiresAt is when the event is of no more use; zero for never.
 	ExpiresAt time.Time
+	// Run tells the courses of attempts of one delivery apart: 0 is the first, and a
+	// replay starts the next.
+	Run int
 }
 
 // A Pusher makes one try to hand a payload to a subscription's destination. It

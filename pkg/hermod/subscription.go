@@ -26,6 +26,10 @@ const (
 	AzureServiceBus = "AzureServiceBus"
 	GooglePubSub    = "GooglePubSub"
 	Mint            = "Mint"
+	AWSSQS          = "AwsSqs"
+	AWSSNS          = "AwsSns"
+	AWSEventBridge  = "AwsEventBridge"
+	AWSKinesis      = "AwsKinesis"
 )
 
 // A Subscription says which events its owner wants pushed where.

@@ -59,7 +59,11 @@ func failures() []string {
 	return []string{"throttled", "busy", "bad credential", "too large", "gone", "server error"}
 }
 
-func conformers() []conformer { return []conformer{webhookRow(), azureRow(), mintRow(), pubsubRow()} }
+func conformers() []conformer {
+	return []conformer{
+		webhookRow(), azureRow(), mintRow(), pubsubRow(), sqsRow(), snsRow(), eventBridgeRow(), kinesisRow(),
+	}
+}
 
 // suite runs f for each kind.
 func suite(t *testing.T, f func(t *testing.T, c conformer)) {
