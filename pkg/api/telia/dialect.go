@@ -75,7 +75,10 @@ func (d Dialect) Authenticate(r *http.Request) (*hermod.Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return login, d.ofOne(key, login)
+	if err := d.ofOne(key, login); err != nil {
+		return nil, err
+	}
+	return login, nil
 }
 
 // key is whom the request's subscription key stands for.

@@ -62,6 +62,7 @@ func (d *Description) expected(x Exchange) (responses, operation Node, err error
 		shared := map[string]any{"$ref": "#/components/responses/" + DialectOf(target.Path) + name}
 		return Node{"#", map[string]any{strconv.Itoa(status): shared}}, Node{}, nil
 	}
+	withoutSlash(target)
 	pattern, ok := d.match(target.EscapedPath())
 	if !ok || stdpath.Clean(target.Path) != target.Path { // paths match exactly
 		return only(http.StatusNotFound, "NotFound")
