@@ -43,7 +43,7 @@ func TestADeliveryKeepsTheBytesOfItsData(t *testing.T) {
 		`{}`: `"documentId":null,"participantId":null,"attempt":1,"data":{}`,
 		`{"b":12345678901234567890,"documentId":"d","a":"<é>&\u00e9","participantId":"p"}`: `"documentId":"d","participantId":"p","attempt":1,"data":{"b":12345678901234567890,"a":"<é>&\u00e9"}`,
 		`{"document\u0049d":"d","x":{"documentId":1}}`:                                     `"documentId":"d","participantId":null,"attempt":1,"data":{"x":{"documentId":1}}`,
-		` { "documentId" : null , "x" : [ 1 , 2 ] } `:                                      `"documentId":null,"participantId":null,"attempt":1,"data":{"x":[1,2]}`,
+		"{ \"documentId\" : null , \"x\" :\n[ 1 ,\t2 ] }":                                  `"documentId":null,"participantId":null,"attempt":1,"data":{"x":[1,2]}`,
 		`[1,{"documentId":"d"}]`:                                                           `"documentId":null,"participantId":null,"attempt":1,"data":[1,{"documentId":"d"}]`,
 		`1e400`:                                                                            `"documentId":null,"participantId":null,"attempt":1,"data":1e400`,
 		`null`:                                                                             `"documentId":null,"participantId":null,"attempt":1,"data":null`,

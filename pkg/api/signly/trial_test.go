@@ -74,7 +74,7 @@ func TestATestTakesNoLongerThanTheWebhookSays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	release := make(chan struct{})
-	r := receiveBy(t, func(rw http.ResponseWriter, q *http.Request) {
+	r := receiveBy(t, func(_ http.ResponseWriter, q *http.Request) {
 		if q.Method == http.MethodPost {
 			<-release
 		}
