@@ -15,15 +15,20 @@ import (
 	"hermod/pkg/hermod"
 )
 
-const keysUsage = `The credentials of accounts, and the keys that sign access tokens.
+const keysUsage = `The credentials of accounts, and the keys that sign access tokens and webhooks.
 
 usage:
   hermod keys list   PLACE [-account ACCOUNT]           show an account's credentials, and the signing keys
   hermod keys create PLACE -account ACCOUNT -name NAME [-type apiKey|client] [-scopes LIST]
                                                         make a credential; its secret is shown this once
+  hermod keys create PLACE -account ACCOUNT -name NAME -type TYPE -tenant TENANT [-login LOGIN] [-role ROLE]
+                                                        make one of another API, for what that API calls the account: TYPE
+                                                        is signlyKey, signlyHmac, teliaKey, teliaLogin (with -login) or
+                                                        universignKey (with -role). No event tells of it
   hermod keys revoke PLACE ID ...                       end credentials (oauth:local, apikey:...), or signing keys
                                                         that others have come to know
-  hermod keys rotate PLACE [-kms-key KEY]               make a new signing key
+  hermod keys rotate PLACE [-use USE] [-kms-key KEY]    make a new signing key; USE is access, for tokens, or universign,
+                                                        for its webhooks
 
 PLACE is -data DIR for a node that does not run, or -table NAME for the Config table of a deployment.
 `
@@ -72,9 +77,12 @@ func listKeys(ctx context.Context, c *console, args []string) (err error) {
 		return err
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "SIGNING KEY\tCREATED\tSTATE")
-	for i := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", all[i].ID, moment(all[i].CreatedAt), auth.KeyStateOf(all, i, time.Now()))
+	fmt.Fprintln(w, "SIGNING KEY\tUSE\tCREATED\tSTATE")
+	for _, use := range uses() {
+		set := auth.OfUse(all, use.use)
+		for i := range set {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", set[i].ID, use.name, moment(set[i].CreatedAt), auth.KeyStateOf(set, i, time.Now()))
+		}
 	}
 	return w.Flush()
 }
@@ -120,12 +128,16 @@ func createKey(ctx context.Context, c *console, args []string) (err error) {
 	where := placeFlags(f)
 	account := f.String("account", "", "`account` it acts for")
 	name := f.String("name", "", "`name` for people, 3 to 64 characters")
-	kind := f.String("type", "apiKey", "apiKey, or client for an OAuth client")
+	kind := f.String("type", "apiKey", "apiKey, client for an OAuth client, or one of another API: "+dialectTypes())
 	scopes := f.String("scopes", hermod.ScopePublish, "scopes it holds, a comma `list` of "+strings.Join(auth.Scopes(), ", "))
+	more := dialectFlags(f)
 	if err := c.parse(f, args, 0); err != nil {
 		return err
 	}
 	credential := hermod.Credential{Account: *account, Name: *name, Scopes: strings.Split(*scopes, ",")}
+	if err := more.check(f, *kind, &credential); err != nil {
+		return err
+	}
 	if err := check(credential, *kind); err != nil {
 		return err
 	}
@@ -140,21 +152,32 @@ func createKey(ctx context.Context, c *console, args []string) (err error) {
 	}
 	credential.Organization = owner.Organization
 	registry := &auth.Registry{Store: store, Now: time.Now, Random: randomBytes}
-	if *kind == "client" {
+	if err := c.create(ctx, registry, *kind, more, credential); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, "\nThe secret is shown this once; only its hash is kept.")
+	return nil
+}
+
+// create makes a credential of the type and shows it.
+func (c *console) create(ctx context.Context, registry *auth.Registry, kind string, more *dialectKey, credential hermod.Credential) error {
+	switch {
+	case kind == "client":
 		made, err := registry.CreateClient(ctx, credential)
 		if err != nil {
 			return err
 		}
 		clientID, _ := auth.ClientID(made.ID)
 		fmt.Fprintf(c.out, "id %s\nclient %s\nsecret %s\n", made.ID, clientID, made.Secret)
-	} else {
+	case kind == "apiKey":
 		made, err := registry.CreateAPIKey(ctx, credential)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.out, "id %s\nkey %s\n", made.ID, made.Secret)
+	default:
+		return c.createDialect(ctx, registry, kind, more, credential)
 	}
-	fmt.Fprintln(c.out, "\nThe secret is shown this once; only its hash is kept.")
 	return nil
 }
 
@@ -164,8 +187,10 @@ func check(c hermod.Credential, kind string) error {
 		return errors.New("-account is required")
 	case n < 3 || n > 64:
 		return errors.New("-name is required, with 3 to 64 characters")
+	case isDialect(kind):
+		return nil
 	case kind != "client" && kind != "apiKey":
-		return fmt.Errorf("-type %q: want apiKey or client", kind)
+		return fmt.Errorf("-type %q: want apiKey, client or %s", kind, dialectTypes())
 	}
 	for _, scope := range c.Scopes {
 		if !slices.Contains(auth.Scopes(), scope) {
@@ -199,7 +224,7 @@ func revokeKeys(ctx context.Context, c *console, args []string) (err error) {
 			if err := store.DeleteSigningKey(ctx, id); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.out, "signing key %s is deleted; within 5 minutes no token of its is believed\n", id)
+			fmt.Fprintf(c.out, "signing key %s is deleted; within 5 minutes nothing that it signed is believed\n", id)
 			continue
 		}
 		found, err := store.Credential(ctx, id)
@@ -220,9 +245,14 @@ func revokeKeys(ctx context.Context, c *console, args []string) (err error) {
 func rotateKeys(ctx context.Context, c *console, args []string) (err error) {
 	f := c.flags("keys rotate")
 	where := placeFlags(f)
+	use := f.String("use", "access", "what it signs: access, for tokens, or universign, for its webhooks")
 	kmsKey := f.String("kms-key", c.env("HERMOD_KMS_KEY", ""), "with -table, the KMS `key` that seals secrets (HERMOD_KMS_KEY)")
 	if err := c.parse(f, args, 0); err != nil {
 		return err
+	}
+	i := slices.IndexFunc(uses(), func(u keyUse) bool { return u.name == *use })
+	if i < 0 {
+		return fmt.Errorf("-use %q: want access or universign", *use)
 	}
 	store, end, err := where.openExisting(ctx, c)
 	if err != nil {
@@ -233,7 +263,8 @@ func rotateKeys(ctx context.Context, c *console, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	signs, err := (&auth.Keys{Store: store, Sealer: sealer, Now: time.Now}).Rotate(ctx)
+	set := &auth.Keys{Store: store, Sealer: sealer, Use: uses()[i].use, Prefix: uses()[i].prefix, Now: time.Now}
+	signs, err := set.Rotate(ctx)
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func TestCredentialsAreMadeShownAndRevokedByCommand(t *testing.T) {
 		`(?m)^` + word(t, key, "id") + ` +"Night shift" +signicat-api +\S+Z +-$`,
 		`(?m)^` + word(t, client, "id") + ` +"Orders" +events.publish +\S+Z +-$`,
 		`(?m)^` + word(t, gone, "id") + ` +"Gone" +signicat-api +\S+Z +\S+Z$`,
-		`(?m)^[0-9a-f]{16} +\S+Z +signing$`,
+		`(?m)^[0-9a-f]{16} +access +\S+Z +signing$`,
 	} {
 		if !regexp.MustCompile(row).MatchString(list) {
 			t.Errorf("no row %s in\n%s", row, list)
@@ -178,8 +178,8 @@ func TestASigningKeyIsRotatedAndRevokedByCommand(t *testing.T) {
 		t.Errorf("rotate says %q", said)
 	}
 	list := s.keys("list")
-	signing := regexp.MustCompile(`(?m)^([0-9a-f]{16}) +\S+Z +signing$`).FindStringSubmatch(list)
-	if signing == nil || !regexp.MustCompile(`(?m)^[0-9a-f]{16} +\S+Z +next$`).MatchString(list) {
+	signing := regexp.MustCompile(`(?m)^([0-9a-f]{16}) +access +\S+Z +signing$`).FindStringSubmatch(list)
+	if signing == nil || !regexp.MustCompile(`(?m)^[0-9a-f]{16} +access +\S+Z +next$`).MatchString(list) {
 		t.Fatalf("after the rotation:\n%s", list)
 	}
 	var token string

@@ -162,6 +162,21 @@ func (g *Registry) CreateSecret(ctx context.Context, kind Kind, prefix string, m
 	return g.create(ctx, c, secret, secret)
 }
 
+// CreateLogin makes a login of the tenant of c, with a password that is made. It fails
+// with CodeConflict where the tenant has one of the name that is not revoked.
+func (g *Registry) CreateLogin(ctx context.Context, login string, c hermod.Credential) (*Created, error) {
+	c.ID = LoginID(c.Tenant, login)
+	standing, err := g.Store.Credential(ctx, c.ID)
+	if err != nil && hermod.CodeOf(err) != hermod.CodeNotFound {
+		return nil, fmt.Errorf("reading a login: %w", err)
+	}
+	if err == nil && standing.RevokedAt.IsZero() {
+		return nil, hermod.Errorf(hermod.CodeConflict, "the tenant has a login %q: revoke it first", login)
+	}
+	_, password := g.draw()
+	return g.create(ctx, c, password, password)
+}
+
 // Live are the account's credentials of the kind that are not revoked, the newest first.
 func (g *Registry) Live(ctx context.Context, kind Kind, account string) ([]*hermod.Credential, error) {
 	all, err := g.List(ctx, account)
