@@ -68,8 +68,9 @@ func (s usageSums) write(t *tx) error {
 	return nil
 }
 
-// unuse takes the units of an event that is deleted from their sums. The sums'
-// retain_until stays, and is past: what is left of them is read from finer ones.
+// unuse takes the units of an event that is deleted from their sums, which go with
+// the last of their events. Until then their retain_until stays, and is past: it tells
+// that what is left of them is to be read from finer ones.
 func unuse(account string, id hermod.ID, units []hermod.Unit) (ds []deletion) {
 	for _, span := range usageSpans() {
 		start := spanOf(id, span)
