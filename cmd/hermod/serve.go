@@ -16,7 +16,6 @@ import (
 	"hermod/pkg/api/auth"
 	"hermod/pkg/node"
 	"hermod/pkg/provision"
-	"hermod/pkg/push"
 )
 
 // defaultAddr is where a node listens unless HERMOD_ADDR says otherwise.
@@ -34,6 +33,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	data := f.String("data", c.env("HERMOD_DATA", ".hermod"), "directory of the database and the key file (HERMOD_DATA)")
 	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
 	mintURL := f.String("mint-url", c.env("HERMOD_MINT_URL", ""), "URL that triggers flows of Mint, with {flowId} in it; empty for none (HERMOD_MINT_URL)")
+	roles := f.String("aws-role-prefix", c.env("HERMOD_AWS_ROLE_PREFIX", ""), "how the names of roles on AWS begin that subscribers give, to be assumed with the credentials in the environment; empty for none (HERMOD_AWS_ROLE_PREFIX)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
 	rate := f.Int("rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
 	profile := f.String("cpuprofile", "", "file to write a CPU profile of the whole run to")
@@ -50,17 +50,9 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	if c.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	policy, err := policyOf(*targets)
+	to, err := destinations(c, *targets, *mintURL, *roles)
 	if err != nil {
 		return err
-	}
-	mint, err := push.ParseMint(*mintURL, policy)
-	if err != nil {
-		return fmt.Errorf("-mint-url: %w", err)
-	}
-	endpoints, err := push.ParseEndpoints(c.getenv("HERMOD_TEST_ENDPOINTS"))
-	if err != nil {
-		return fmt.Errorf("HERMOD_TEST_ENDPOINTS: %w", err)
 	}
 	var logLevel slog.Level
 	if err := logLevel.UnmarshalText([]byte(*level)); err != nil {
@@ -80,7 +72,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		return fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
 	}
 	n, err := node.Open(ctx, node.Options{
-		Data: *data, Policy: policy, Endpoints: endpoints, Mint: mint, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Data: *data, Policy: to.Policy, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err
@@ -106,17 +98,6 @@ func startProfile(file string) (stop func() error, err error) {
 		pprof.StopCPUProfile()
 		return out.Close()
 	}, nil
-}
-
-func policyOf(targets string) (*push.Policy, error) {
-	switch targets {
-	case "local":
-		return push.Local(), nil
-	case "strict":
-		return push.Strict(), nil
-	default:
-		return nil, fmt.Errorf("-targets %q: want local or strict", targets)
-	}
 }
 
 func loopback(host string) bool {

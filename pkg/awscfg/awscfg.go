@@ -24,6 +24,7 @@ const (
 	SQS      Service = "SQS"
 	KMS      Service = "KMS"
 	S3       Service = "S3"
+	STS      Service = "STS"
 )
 
 // What bounds a request. One attempt takes RequestTimeout at most, and a call

@@ -46,6 +46,8 @@ type Options struct {
 	Timing Timing
 	// Mint is where flows of Mint are triggered; nil for nowhere.
 	Mint *push.Mint
+	// AWS is who Hermod is on AWS for its destinations there; nil for nobody.
+	AWS *push.AWS
 	// Endpoints stand in for hosts of the clouds, for tests; nil for none.
 	Endpoints push.Endpoints
 	// Pusher replaces the destinations, for tests; nil pushes for real.
@@ -146,7 +148,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		delivery: db.Queue("delivery", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
 		}),
-		pushers: push.New(push.Options{Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, Now: o.Now}),
+		pushers: push.New(push.Options{Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, AWS: o.AWS, Now: o.Now}),
 	}
 	n.acceptor = ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,

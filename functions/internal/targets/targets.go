@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hermod/functions/internal/wire"
+	"hermod/pkg/awscfg"
 	"hermod/pkg/push"
 )
 
@@ -22,7 +23,29 @@ func Pushers(e *wire.Env) (*push.Pushers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading HERMOD_MINT_URL: %w", err)
 	}
-	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Mint: mint, Now: e.Now}), nil
+	as, err := onAWS(e)
+	if err != nil {
+		return nil, err
+	}
+	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Mint: mint, AWS: as, Now: e.Now}), nil
+}
+
+// onAWS is the function's own role, by which it takes on those of subscribers. Without
+// a prefix of their names there are none.
+func onAWS(e *wire.Env) (*push.AWS, error) {
+	prefix := e.Get("HERMOD_AWS_ROLE_PREFIX")
+	if prefix == "" {
+		return nil, nil
+	}
+	cfg, err := awscfg.Load(e.Get, awscfg.STS)
+	if err != nil {
+		return nil, fmt.Errorf("configuring STS: %w", err)
+	}
+	as, err := push.NewAWS(cfg.Region, cfg.Credentials, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("reading HERMOD_AWS_ROLE_PREFIX: %w", err)
+	}
+	return as, nil
 }
 
 // Webhooks are those that are webhooks, for dialects that know no others.
