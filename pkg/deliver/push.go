@@ -92,7 +92,7 @@ const (
 	ClassGone          = "gone"           // 410; permanent
 	ClassServerError   = "http_5xx"       // 5xx
 	ClassBlockedTarget = "blocked_target" // the target policy refuses; permanent
-	ClassCredential    = "bad_credential" // a queue or topic refuses the subscription's credential; permanent
+	ClassCredential    = "bad_credential" //nolint:gosec // a queue or topic refuses the subscription's credential; permanent
 	ClassNotFound      = "not_found"      // there is no such queue, topic or flow; permanent
 	ClassTooLarge      = "too_large"      // the destination takes no payload of this size; permanent
 	ClassConfiguration = "configuration"  // the subscription's configuration cannot be read

@@ -20,9 +20,13 @@ func TestATokenIsMadeOnceForAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newTokenKeeper[int]()
 		var made atomic.Int64
-		renew := func(context.Context) (token[int], deliver.Result) {
-			time.Sleep(time.Second)
-			return token[int]{value: int(made.Add(1)), renew: time.Now().Add(time.Minute)}, deliver.Result{}
+		renew := func(ctx context.Context) (token[int], deliver.Result) {
+			select {
+			case <-time.After(time.Second):
+				return token[int]{value: int(made.Add(1)), renew: time.Now().Add(time.Minute)}, deliver.Result{}
+			case <-ctx.Done():
+				return token[int]{}, classify(ctx, ctx.Err())
+			}
 		}
 		var wg sync.WaitGroup
 		for range 20 {
