@@ -41,6 +41,9 @@ func (target Target) receive(t *testing.T, respond func(n int, w http.ResponseWr
 }
 
 func (r *receiver) serve(w http.ResponseWriter, request *http.Request) {
+	if request.Method == http.MethodHead {
+		return // somebody asks whether it can be reached, and delivers nothing
+	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		http.Error(w, "cut off", http.StatusBadRequest)
