@@ -21,30 +21,49 @@ type azureConfiguration struct {
 	QueueName        string `json:"queueName"`
 	TopicName        string `json:"topicName"`
 	Topic            string `json:"topic"` // another name of topicName
+	// WorkloadIdentity stands in the place of a connection string, with Namespace.
+	WorkloadIdentity *azureIdentity `json:"workloadIdentity"`
+	Namespace        string         `json:"namespace"`
 }
 
 // azureQueues open queues and topics of Azure Service Bus.
 type azureQueues struct {
-	exchanger *exchanger
-	now       func() time.Time
+	exchanger  *exchanger
+	now        func() time.Time
+	assertions Assertions // nil for none
 }
 
-func (a *azureQueues) open(_ hermod.Ref, configuration json.RawMessage) (place, error) {
+func (a *azureQueues) open(ref hermod.Ref, configuration json.RawMessage) (place, error) {
 	var c azureConfiguration
-	if err := decode(configuration, &c, "must be an object with a text connectionString"); err != nil {
+	if err := decode(configuration, &c, "must be an object with a text connectionString, or with a workloadIdentity and a namespace"); err != nil {
 		return nil, err
 	}
 	var f faults
-	conn := parseAzureConnection(c.ConnectionString, &f)
-	entity := azureEntity(&c, conn.entity, &f)
-	if err := f.err(); err != nil {
-		return nil, err
+	q := &azureQueue{exchanger: a.exchanger, now: a.now, tokens: newTokenKeeper[string]()}
+	if c.WorkloadIdentity != nil {
+		host, entity := a.federated(&c, &f), azureEntity(&c, "", &f)
+		q.entity = &url.URL{Scheme: "https", Host: host, Path: "/" + entity}
+		q.renew = c.WorkloadIdentity.federate(federation{exchanger: a.exchanger, now: a.now, assertions: a.assertions}, ref).renew
+		return q, f.err()
 	}
-	u := &url.URL{Scheme: "https", Host: conn.host, Path: "/" + entity}
-	return &azureQueue{
-		exchanger: a.exchanger, now: a.now, entity: u, tokens: newTokenKeeper[string](),
-		key: sasKey{resource: u.String(), name: conn.keyName, key: conn.key},
-	}, nil
+	conn := parseAzureConnection(c.ConnectionString, &f)
+	q.entity = &url.URL{Scheme: "https", Host: conn.host, Path: "/" + azureEntity(&c, conn.entity, &f)}
+	key := sasKey{resource: q.entity.String(), name: conn.keyName, key: conn.key}
+	q.renew = func(context.Context) (token[string], deliver.Result) {
+		value, renew := key.token(a.now())
+		return token[string]{value, renew}, deliver.Result{}
+	}
+	return q, f.err()
+}
+
+// federated judges what stands in the place of a connection string, and gives the
+// namespace's host.
+func (a *azureQueues) federated(c *azureConfiguration, f *faults) string {
+	if reason := identityFault(a.assertions, c.ConnectionString != "", connectionField); reason != "" {
+		f.add(identityField, reason)
+	}
+	c.WorkloadIdentity.check(f)
+	return azureNamespace(c.Namespace, f)
 }
 
 // azureEntity gives the queue or topic. It may be named several times, but only one.
@@ -64,7 +83,7 @@ func azureEntity(c *azureConfiguration, fromConnection string, f *faults) string
 		}
 	}
 	if entity == "" && len(*f) == 0 {
-		f.add("queueName", "is required where the connection string has no EntityPath; for a topic, topicName")
+		f.add("queueName", "is required where a connection string has no EntityPath; for a topic, topicName")
 	}
 	return entity
 }
@@ -92,7 +111,7 @@ type azureQueue struct {
 	now       func() time.Time
 	// entity is its URL: https, one of the hosts of azureClouds, no query.
 	entity *url.URL
-	key    sasKey
+	renew  renewal
 	tokens *tokenKeeper[string]
 }
 
@@ -108,12 +127,10 @@ func (q *azureQueue) push(ctx context.Context, p deliver.Payload) deliver.Result
 	to.RawQuery = "api-version=2015-01"
 	a := q.exchanger.do(ctx, request{url: &to, header: azureHeader(&p, token), body: p.Body, older: true})
 	azureJudge(&a)
+	if a.StatusCode == http.StatusUnauthorized {
+		q.tokens.forget()
+	}
 	return a.Result
-}
-
-func (q *azureQueue) renew(context.Context) (token[string], deliver.Result) {
-	value, renew := q.key.token(q.now())
-	return token[string]{value, renew}, deliver.Result{}
 }
 
 // The properties of a message that are Hermod's. Consumers see them by these names,
@@ -204,7 +221,10 @@ func containsAny(s string, parts ...string) bool {
 // how that is refused tells whether Azure knows the key. The words are those of
 // Azure's answers, not documented: what is not understood stays unknown.
 func (q *azureQueue) probe(ctx context.Context) []deliver.Finding {
-	token, _ := q.tokens.get(ctx, q.now, q.renew)
+	token, failure := q.tokens.get(ctx, q.now, q.renew)
+	if !failure.Succeeded() {
+		return []deliver.Finding{failed("credential", failure.Message)}
+	}
 	ask := *q.entity
 	ask.RawQuery = "api-version=2017-04"
 	a, findings, arrived := q.exchanger.reach(ctx, request{

@@ -60,9 +60,9 @@ func failures() []string {
 }
 
 func conformers() []conformer {
-	return []conformer{
+	return append([]conformer{
 		webhookRow(), azureRow(), mintRow(), pubsubRow(), sqsRow(), snsRow(), eventBridgeRow(), kinesisRow(),
-	}
+	}, keylessRows()...)
 }
 
 // suite runs f for each kind.

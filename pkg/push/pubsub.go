@@ -21,29 +21,45 @@ const pubsubHost = "pubsub.googleapis.com"
 
 // pubsubTopics open topics of Google Cloud Pub/Sub.
 type pubsubTopics struct {
-	exchanger *exchanger
-	now       func() time.Time
+	exchanger  *exchanger
+	now        func() time.Time
+	assertions Assertions // nil for none
 }
 
-func (ts *pubsubTopics) open(_ hermod.Ref, configuration json.RawMessage) (place, error) {
+func (ts *pubsubTopics) open(ref hermod.Ref, configuration json.RawMessage) (place, error) {
 	var c pubsubConfiguration
 	if err := decode(configuration, &c, pubsubForm); err != nil {
 		return nil, err
 	}
 	var f faults
-	account := parseServiceAccount(c.Credential, &f)
-	project, topic := c.names(account.project, &f)
+	renew, ofCredential := ts.access(ref, &c, &f)
+	project, topic := c.names(ofCredential, &f)
 	c.checkMessage(&f)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
 	t := &pubsubTopic{
-		exchanger: ts.exchanger, now: ts.now, tokens: newTokenKeeper[string](), attributes: c.Attributes, orderingKey: c.OrderingKey,
+		exchanger: ts.exchanger, now: ts.now, renew: renew, tokens: newTokenKeeper[string](), attributes: c.Attributes, orderingKey: c.OrderingKey,
 		topic: &url.URL{Scheme: "https", Host: pubsubHost, Path: "/v1/projects/" + project + "/topics/" + topic},
 	}
-	t.renew = func(context.Context) (token[string], deliver.Result) { return account.token(ts.now()) }
 	t.batches = &batcher{send: t.send, maxMessages: maxPubsubBatch, maxBytes: maxPubsubBytes}
 	return t, nil
+}
+
+// access gives what makes tokens, and the project that the credential names: of a
+// service account's key, or of what Hermod asserts.
+func (ts *pubsubTopics) access(ref hermod.Ref, c *pubsubConfiguration, f *faults) (renew renewal, project string) {
+	if c.WorkloadIdentity == nil {
+		account := parseServiceAccount(c.Credential, f)
+		return func(context.Context) (token[string], deliver.Result) { return account.token(ts.now()) }, account.project
+	}
+	if reason := identityFault(ts.assertions, !absent(c.Credential), credentialField); reason != "" {
+		f.add(identityField, reason)
+	}
+	provider := c.WorkloadIdentity.provider(f)
+	c.WorkloadIdentity.checkServiceAccount(f)
+	by := federation{exchanger: ts.exchanger, now: ts.now, assertions: ts.assertions}
+	return c.WorkloadIdentity.federate(by, ref, provider).renew, ""
 }
 
 // The bounds of one publish. Pub/Sub takes 1,000 messages and 10 MB; of an answer no
@@ -59,7 +75,7 @@ type pubsubTopic struct {
 	now       func() time.Time
 	topic     *url.URL
 	// renew makes the value of the Authorization header.
-	renew  func(context.Context) (token[string], deliver.Result)
+	renew  renewal
 	tokens *tokenKeeper[string]
 	// attributes and orderingKey are the subscriber's.
 	attributes  map[string]string
@@ -178,10 +194,6 @@ func (t *pubsubTopic) method(name string) *url.URL {
 	to := *t.topic
 	to.Path += ":" + name
 	return &to
-}
-
-func jsonHeader(authorization string) http.Header {
-	return http.Header{"Authorization": {authorization}, "Content-Type": {"application/json"}}
 }
 
 func repeat(r deliver.Result, n int) []deliver.Result {

@@ -15,6 +15,8 @@ type pubsubConfiguration struct {
 	// Credential is the contents of a service account's key file: an object, or a
 	// text that holds it.
 	Credential json.RawMessage `json:"credential"`
+	// WorkloadIdentity stands in the place of a credential.
+	WorkloadIdentity *googleIdentity `json:"workloadIdentity"`
 	// ProjectID is the topic's; that of the credential where it is absent.
 	ProjectID string `json:"projectId"`
 	// TopicID is the topic, as projects/p/topics/t or its last part; so are Topic and
@@ -28,7 +30,7 @@ type pubsubConfiguration struct {
 	OrderingKey string `json:"orderingKey"`
 }
 
-const pubsubForm = "must be an object with a credential, texts topicId, projectId and orderingKey, and attributes that are an object of texts"
+const pubsubForm = "must be an object with a credential or a workloadIdentity, texts topicId, projectId and orderingKey, and attributes that are an object of texts"
 
 // names gives the project and the topic. Each may be named several times, but only
 // one.

@@ -31,6 +31,8 @@ type Options struct {
 	Mint *Mint
 	// AWS is who Hermod is on AWS; nil for nobody.
 	AWS *AWS
+	// Assertions say to clouds for whom Hermod comes; nil where it cannot say.
+	Assertions Assertions
 	// Endpoints stand in for hosts, for tests; nil for none.
 	Endpoints Endpoints
 }
@@ -87,8 +89,8 @@ func New(o Options) *Pushers {
 	x := ps.exchanger
 	for name, k := range map[string]kind{
 		hermod.Mint:            &mintFlows{exchanger: x, policy: o.Policy, trigger: o.Mint},
-		hermod.AzureServiceBus: &azureQueues{exchanger: x, now: o.Now},
-		hermod.GooglePubSub:    &pubsubTopics{exchanger: x, now: o.Now},
+		hermod.AzureServiceBus: &azureQueues{exchanger: x, now: o.Now, assertions: o.Assertions},
+		hermod.GooglePubSub:    &pubsubTopics{exchanger: x, now: o.Now, assertions: o.Assertions},
 		hermod.AWSSQS:          &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readSQS},
 		hermod.AWSSNS:          &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readSNS},
 		hermod.AWSEventBridge:  &awsKind{exchanger: x, now: o.Now, as: o.AWS, read: readEventBridge},

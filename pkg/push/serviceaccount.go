@@ -48,8 +48,7 @@ func parseServiceAccount(raw json.RawMessage, f *faults) serviceAccount {
 
 func readServiceAccount(raw json.RawMessage) (serviceAccount, string) {
 	const form = "must be the contents of a service account's key file: a JSON object, or a text that holds it"
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) || bytes.Equal(raw, []byte(`""`)) {
+	if raw = bytes.TrimSpace(raw); absent(raw) {
 		return serviceAccount{}, "is required"
 	}
 	if len(raw) > 2*maxServiceAccount { // escapes included
@@ -89,6 +88,11 @@ func readServiceAccount(raw json.RawMessage) (serviceAccount, string) {
 	var reason string
 	account.key, reason = parsePrivateKey(file.PrivateKey)
 	return account, reason
+}
+
+// absent reports whether a member is not there, null or an empty text.
+func absent(raw json.RawMessage) bool {
+	return len(raw) == 0 || string(raw) == "null" || string(raw) == `""`
 }
 
 // validAccountName lets through printable ASCII without spaces.

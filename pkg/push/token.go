@@ -15,6 +15,9 @@ type token[T any] struct {
 	renew time.Time
 }
 
+// A renewal makes the value of an Authorization header.
+type renewal func(context.Context) (token[string], deliver.Result)
+
 // A tokenKeeper keeps a place's token until shortly before it runs out. Safe for
 // concurrent use: one push renews it while the others wait, each within its own time.
 type tokenKeeper[T any] struct {
