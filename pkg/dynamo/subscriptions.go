@@ -166,6 +166,7 @@ func subscriptionRow(sub *hermod.Subscription) item {
 	row.list("tags", len(sub.Tags), func(i int) string { return sub.Tags[i] })
 	row.text("type", sub.Type)
 	row.text("signing", string(sub.Signing))
+	row.text("format", string(sub.Format))
 	if sub.Schedule != nil { // an empty one is not the same as none: it retries never
 		row["schedule"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
 		row.list("schedule", len(sub.Schedule), func(i int) string { return sub.Schedule[i].String() })
@@ -197,6 +198,7 @@ func subscriptionOf(row item) (*hermod.Subscription, error) {
 		Tags:           r.strs("tags"),
 		Type:           r.str("type"),
 		Signing:        hermod.SigningType(r.str("signing")),
+		Format:         hermod.OutputFormat(r.str("format")),
 		ExpiresAt:      r.at("expires"),
 		CreatedAt:      r.at("created"),
 		UpdatedAt:      r.at("updated"),

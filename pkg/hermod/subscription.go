@@ -60,6 +60,8 @@ type Subscription struct {
 	Translate bool
 	// Type is the kind of destination, such as Webhook.
 	Type string
+	// Format is what deliveries look like.
+	Format OutputFormat
 	// Signing is the kind of signature; "" for unsigned.
 	Signing SigningType
 	// Schedule replaces the dialect's waits between attempts; nil keeps them.
@@ -79,6 +81,18 @@ type Subscription struct {
 	// Sealed is Secrets encrypted, bound to owner and id.
 	Sealed []byte
 }
+
+// An OutputFormat is what deliveries look like.
+type OutputFormat string
+
+// The formats of deliveries. CloudEvents are those of version 1.0: in structured mode
+// the body holds the whole event, in binary mode its data alone, and what else there is
+// to say stands beside it.
+const (
+	NativeFormat          OutputFormat = "" // the dialect's own
+	CloudEventsStructured OutputFormat = "CloudEventsStructured"
+	CloudEventsBinary     OutputFormat = "CloudEventsBinary"
+)
 
 // A SigningType is how deliveries are signed.
 type SigningType string

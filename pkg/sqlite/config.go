@@ -58,14 +58,15 @@ func (db *DB) CreateOwner(ctx context.Context, o hermod.Owner) error {
 
 const subscriptionColumns = `owner, id, dialect, name, active, disabled_reason, filters, tags, type, signing, schedule,
 	expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global,
-	tenant, description, backoff, translate`
+	tenant, description, backoff, translate, format`
 
 func scanSubscription(row scanner) (*hermod.Subscription, error) {
 	s := &hermod.Subscription{}
 	err := row.Scan(&s.Owner, &s.ID, (*textColumn)(&s.Dialect), scanText(&s.Name), &s.Active, scanText(&s.DisabledReason),
 		scanJSON(&s.Filters), scanJSON(&s.Tags), scanText(&s.Type), (*textColumn)(&s.Signing), scanJSON(&s.Schedule),
 		scanTime(&s.ExpiresAt), scanTime(&s.CreatedAt), scanTime(&s.UpdatedAt), scanTime(&s.DeletedAt), &s.Version, &s.Sealed,
-		&s.IncludeInternal, &s.Global, scanText(&s.Tenant), scanText(&s.Description), scanText(&s.Backoff), &s.Translate)
+		&s.IncludeInternal, &s.Global, scanText(&s.Tenant), scanText(&s.Description), scanText(&s.Backoff), &s.Translate,
+		(*textColumn)(&s.Format))
 	return s, err
 }
 
@@ -76,6 +77,7 @@ func subscriptionValues(s *hermod.Subscription, version int64) []any {
 		listValue(s.Filters), listValue(s.Tags), textValue(s.Type), textValue(s.Signing), listValue(s.Schedule),
 		timeValue(s.ExpiresAt), timeValue(s.CreatedAt), timeValue(s.UpdatedAt), timeValue(s.DeletedAt), version, s.Sealed,
 		s.IncludeInternal, s.Global, textValue(s.Tenant), textValue(s.Description), textValue(s.Backoff), s.Translate,
+		textValue(s.Format),
 	}
 }
 
@@ -197,8 +199,8 @@ func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) er
 	err := db.update(ctx, func(t *tx) error {
 		n, err := t.exec(`UPDATE subscriptions SET (dialect, name, active, disabled_reason, filters, tags, type, signing,
 			schedule, expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global,
-			tenant, description, backoff, translate)
-			= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE owner = ? AND id = ? AND version = ? AND global = ?`,
+			tenant, description, backoff, translate, format)
+			= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE owner = ? AND id = ? AND version = ? AND global = ?`,
 			append(subscriptionValues(s, s.Version+1), s.Owner, s.ID, s.Version, s.Global)...)
 		if err != nil {
 			return err

@@ -196,6 +196,7 @@ ALTER TABLE subscriptions ADD COLUMN tenant TEXT;
 ALTER TABLE subscriptions ADD COLUMN description TEXT;
 ALTER TABLE subscriptions ADD COLUMN backoff TEXT;
 ALTER TABLE subscriptions ADD COLUMN translate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE subscriptions ADD COLUMN format TEXT;
 
 ALTER TABLE credentials ADD COLUMN tenant TEXT;
 
