@@ -90,7 +90,7 @@ func TestTestParametersAreClosed(t *testing.T) {
 			t.Errorf("samconfig.toml sets %s", name)
 		}
 	}
-	wants(t, "number of test parameters", test, 3)
+	wants(t, "number of test parameters", test, 4)
 	for name, f := range tpl.functions(t) {
 		variables, _ := at(f, "Environment", "Variables").(map[string]any)
 		for variable, value := range variables {
