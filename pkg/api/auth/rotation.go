@@ -37,7 +37,7 @@ type KeyState string
 const (
 	KeyNext     KeyState = "next"     // published, so that all verifiers know it when it signs
 	KeySigning  KeyState = "signing"  // signs new tokens
-	KeyVerifies KeyState = "verifies" // published until every token it signed has ended
+	KeyVerifies KeyState = "verifies" // published until every token it signed has ended; deliveries are verified sooner
 	KeyRetired  KeyState = "retired"  // believed no more; cursors made with it still are
 	KeyPast     KeyState = "past"     // to be deleted
 )
