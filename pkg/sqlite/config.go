@@ -175,7 +175,7 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if !found {
 			return hermod.Errorf(hermod.CodeNotFound, "no owner %s", s.Owner)
 		}
-		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT DO NOTHING`, append([]any{s.Owner, s.ID}, subscriptionValues(s, 1)...)...)
 		if err != nil {
 			return err
