@@ -81,7 +81,7 @@ func TestAnyHistoryOfStatusEventsIsThatOfTheRules(t *testing.T) {
 		m := &statusModel{seen: map[string]bool{}, last: map[int]lastStatus{}}
 		var keyed []told
 		waits := []time.Duration{0, 0, 7 * time.Second, 35 * time.Second, 90 * time.Second, 10 * time.Minute}
-		for range 60 {
+		for range 40 {
 			r.clock.advance(waits[random.IntN(len(waits))])
 			m.now = r.clock.now()
 			var batch []told
