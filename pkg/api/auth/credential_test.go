@@ -190,3 +190,58 @@ func TestCredentialsAreListedTheNewestFirst(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestASecretAloneIsFoundByItsHashAndCountedByItsKind(t *testing.T) {
+	t.Parallel()
+	s := newService()
+	create := func(kind auth.Kind) (*auth.Created, error) {
+		return s.registry().CreateSecret(t.Context(), kind, "apikey_", 2, hermod.Credential{Account: account, Tenant: "wsp_1", Scopes: []string{"s"}})
+	}
+	first, err := create(auth.UniversignKey)
+	if err != nil || !regexp.MustCompile(`^apikey_[a-z2-7]{52}$`).MatchString(first.Secret) || first.ID != auth.SecretID(auth.UniversignKey, first.Secret) {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	hash, ok := auth.SecretHash(auth.UniversignKey, first.ID)
+	if _, other := auth.SecretHash(auth.SignlyKey, first.ID); !ok || other || auth.HashID(auth.UniversignKey, hash) != first.ID {
+		t.Errorf("%s is %s", first.ID, hash)
+	}
+	for _, kind := range []auth.Kind{auth.UniversignKey, auth.SignlyKey, auth.SignlyKey} {
+		if _, err := create(kind); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if _, err := create(auth.UniversignKey); hermod.CodeOf(err) != hermod.CodeConflict {
+		t.Errorf("a third: %v", err)
+	}
+	if err := s.registry().Revoke(t.Context(), &first.Credential); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := create(auth.UniversignKey); err != nil {
+		t.Errorf("after one was revoked: %v", err)
+	}
+	live, err := s.registry().Live(t.Context(), auth.UniversignKey, account)
+	if err != nil || len(live) != 2 {
+		t.Errorf("%d live, %v", len(live), err)
+	}
+}
+
+func TestALoginIsMadeOnceUntilItIsRevoked(t *testing.T) {
+	t.Parallel()
+	s := newService()
+	create := func() (*auth.Created, error) {
+		return s.registry().CreateLogin(t.Context(), "robot", hermod.Credential{Account: account, Tenant: "t"})
+	}
+	made, err := create()
+	if err != nil || made.ID != auth.LoginID("t", "robot") || made.Secret == "" {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	if _, err := create(); hermod.CodeOf(err) != hermod.CodeConflict {
+		t.Errorf("again: %v", err)
+	}
+	if err := s.registry().Revoke(t.Context(), &made.Credential); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := create(); err != nil || again.Secret == made.Secret {
+		t.Errorf("after it was revoked: %v", err)
+	}
+}
