@@ -44,6 +44,13 @@ def stay_on_this_machine(case):
     url = member(configuration, "url")
     if isinstance(url, str) and re.match(r"\s*https?:", url, re.IGNORECASE):
         configuration["url"] = NOWHERE
+    if isinstance(member(case.body, "url"), str) and re.match(r"\s*https?:", case.body["url"], re.IGNORECASE):
+        case.body["url"] = answering()
+
+
+def answering():
+    """A webhook of Signly is asked whether it answers before it is stored: the node itself does."""
+    return os.environ["HERMOD_URL"] + "/hook"
 
 
 def keep_the_credential(case):
@@ -70,6 +77,8 @@ def keep_the_rules(case):
     if case.operation.method.upper() in ("PUT", "PATCH") and isinstance(member(case.body, "typeConfiguration"), dict):
         keep_the_type(case)
     connect(member(case.body, "typeConfiguration"))
+    if case.path.startswith("/signly/"):
+        keep_the_webhook(case)
     headers = member(member(case.body, "typeConfiguration"), "headers")
     if isinstance(headers, dict):  # 1,024 bytes, name and value together, and no mask where nothing was
         for name in headers:
@@ -93,6 +102,24 @@ def keep_the_type(case):
         return
     if case.body["type"] != subscription["type"]:
         case.body.update(type=subscription["type"], typeConfiguration=CONFIGURATIONS[subscription["type"]].copy())
+
+
+def keep_the_webhook(case):
+    """Makes what fits the description of a webhook of Signly one that can be stored."""
+    case.headers.pop("If-Match", None)  # no version that was made up is the webhook's
+    if not isinstance(case.body, dict):
+        return
+    if "url" in case.body:
+        case.body["url"] = answering()
+    if isinstance(case.body.get("customHeaders"), dict):  # no name twice, no control characters
+        case.body["customHeaders"] = {"X-Made-Up": "1"}
+    if isinstance(case.body.get("signingSecret"), str):  # it is bounded in bytes
+        case.body["signingSecret"] = case.body["signingSecret"][:256]
+    if case.body.get("tenantId") is not None:
+        case.body["tenantId"] = case.headers.get("X-Tenant-Signly", "11111111-1111-4111-8111-111111111111")
+    for place, name in ((case.body, "httpTimeoutMs"), (case.body.get("retries"), "maxAttempts")):
+        if isinstance(member(place, name), float):  # 1.0 is a whole number to JSON Schema alone
+            place[name] = int(place[name])
 
 
 def connect(configuration):
