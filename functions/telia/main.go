@@ -22,7 +22,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pushers, err := targets.Webhooks(e)
+	webhooks, err := targets.Webhooks(e)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func build(e *wire.Env) (any, error) {
 	keys.First = keys.Ensure // the first login may come before the first access token
 	d := telia.New(keys, store, e.Now)
 	ids := hermod.NewIDs(e.Now, wire.RandomBytes)
-	hooks := &telia.Hooks{Store: secrets.Before(e, store, box), Targets: pushers, Now: e.Now, NewID: ids.Next}
+	hooks := &telia.Hooks{Store: secrets.Before(e, store, box), Targets: webhooks, Now: e.Now, NewID: ids.Next}
 	server := api.NewServer(api.Options{Dialect: d, Routes: telia.Routes(d, hooks), Log: e.Log, Now: e.Now, Trace: wire.RandomID})
 	return lambdahttp.Handler(telia.WithoutSlash(server)), nil
 }

@@ -15,13 +15,13 @@ func TestWhatAClientOfThatAPIDoes(t *testing.T) {
 			if a := w.do(t, "local", http.MethodGet, base+slash, ""); a.status != http.StatusOK || !strings.HasPrefix(string(a.body), `[{"eventType":"signaturerequestcompleted"`) {
 				t.Fatalf("hooks at %s: %d %s", base+slash, a.status, a.body)
 			}
-			id := w.do(t, "local", http.MethodPost, base+"/subscription"+slash, subscription("")).json(t, http.StatusOK)["id"].(string)
+			id := w.do(t, "local", http.MethodPost, base+"/subscription"+slash, subscription("")).json(t)["id"].(string)
 			one := base + "/subscription/" + id + slash
 			for _, query := range []string{
 				"?eventType=signaturerequestcompleted", "?eventtype=SignatureRequestCompleted", "?EVENTTYPE=SIGNATUREREQUESTCOMPLETED",
 				"?eventtype=signaturerequestcompleted?eventtype=signaturerequestcompleted",
 			} {
-				got := w.do(t, "local", http.MethodGet, one+query, "").json(t, http.StatusOK)
+				got := w.do(t, "local", http.MethodGet, one+query, "").json(t)
 				if got["id"] != id || got["eventType"] != "signaturerequestcompleted" || len(got) != 4 {
 					t.Errorf("%s: %v", query, got)
 				}

@@ -24,8 +24,8 @@ func FuzzSubscription(f *testing.F) {
 		a := w.do(t, "local", http.MethodPost, listPath, string(body))
 		switch a.status {
 		case http.StatusOK:
-			id := a.json(t, http.StatusOK)["id"].(string)
-			items := w.do(t, "local", http.MethodGet, listPath, "").json(t, http.StatusOK)["items"].([]any)
+			id := a.json(t)["id"].(string)
+			items := w.do(t, "local", http.MethodGet, listPath, "").json(t)["items"].([]any)
 			last := items[len(items)-1].(map[string]any)
 			if last["id"] != id {
 				t.Fatalf("created %s and listed %v", id, last)

@@ -20,9 +20,9 @@ type golden struct {
 func goldens(t *testing.T, w *world) map[string]golden {
 	t.Helper()
 	created := w.do(t, "local", http.MethodPost, listPath, subscription(""))
-	id := created.json(t, http.StatusOK)["id"].(string)
+	id := created.json(t)["id"].(string)
 	updated := w.do(t, "local", http.MethodPost, listPath, strings.Replace(subscription(""), "SignatureRequestCompleted", "SignatureRequestStatusUpdated", 1))
-	second := updated.json(t, http.StatusOK)["id"].(string)
+	second := updated.json(t)["id"].(string)
 	get := func(path string) answer { return w.do(t, "local", http.MethodGet, path, "") }
 	login := w.login(t, "local", "local-secret", localTenant, "local-key")
 	all := map[string]golden{
@@ -43,7 +43,7 @@ func goldens(t *testing.T, w *world) map[string]golden {
 		"error_event_type":  {get(listPath + "/" + id), 400},
 		"error_other_event": {get(listPath + "/" + id + "?eventType=signatorysigned"), 404},
 	}
-	stubs := strings.NewReplacer(id, "{id}", second, "{second}", login.json(t, http.StatusOK)["token"].(string), "{token}")
+	stubs := strings.NewReplacer(id, "{id}", second, "{second}", login.json(t)["token"].(string), "{token}")
 	for name, g := range all {
 		g.answer.body = []byte(stubs.Replace(string(g.answer.body)))
 		all[name] = g

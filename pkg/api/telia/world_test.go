@@ -201,11 +201,11 @@ func (a answer) message(t testing.TB, status int) string {
 	return e.Message
 }
 
-// json reads the answer's body after checking its status.
-func (a answer) json(t testing.TB, status int) map[string]any {
+// json reads the body of a 200.
+func (a answer) json(t testing.TB) map[string]any {
 	t.Helper()
-	if a.status != status {
-		t.Fatalf("got %d, want %d: %s", a.status, status, a.body)
+	if a.status != http.StatusOK {
+		t.Fatalf("got %d: %s", a.status, a.body)
 	}
 	var v map[string]any
 	if err := json.Unmarshal(a.body, &v); err != nil {
@@ -252,7 +252,7 @@ func (w *world) token(t testing.TB, login string) string {
 	if known != "" {
 		return known
 	}
-	token := w.login(t, login, login+"-secret", tenants()[login], login+"-key").json(t, http.StatusOK)["token"].(string)
+	token := w.login(t, login, login+"-secret", tenants()[login], login+"-key").json(t)["token"].(string)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tokens[login] = token
@@ -292,5 +292,5 @@ func subscription(members string) string {
 // subscribe creates a subscription as the login and gives its id.
 func (w *world) subscribe(t testing.TB, login string) string {
 	t.Helper()
-	return w.do(t, login, http.MethodPost, listPath, subscription("")).json(t, http.StatusOK)["id"].(string)
+	return w.do(t, login, http.MethodPost, listPath, subscription("")).json(t)["id"].(string)
 }
