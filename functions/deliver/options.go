@@ -31,7 +31,7 @@ func options(e *wire.Env) (deliver.Options, error) {
 	if err != nil {
 		return deliver.Options{}, err
 	}
-	pushers, err := targets.Pushers(e)
+	pushers, err := targets.Pushers(e, e.Keys(store, box))
 	if err != nil {
 		return deliver.Options{}, err
 	}

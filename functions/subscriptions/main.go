@@ -20,7 +20,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pushers, err := targets.Pushers(e)
+	pushers, err := targets.Pushers(e, e.Keys(store, box))
 	if err != nil {
 		return nil, err
 	}

@@ -5,12 +5,15 @@ import (
 	"fmt"
 
 	"hermod/functions/internal/wire"
+	"hermod/pkg/api/auth"
+	"hermod/pkg/api/signicat"
 	"hermod/pkg/awscfg"
 	"hermod/pkg/push"
 )
 
-// Pushers are the destinations under the policy of the stage.
-func Pushers(e *wire.Env) (*push.Pushers, error) {
+// Pushers are the destinations under the policy of the stage. The keys sign what says to
+// clouds for whom Hermod comes.
+func Pushers(e *wire.Env, keys *auth.Keys) (*push.Pushers, error) {
 	policy, err := policyOf(e)
 	if err != nil {
 		return nil, err
@@ -27,7 +30,18 @@ func Pushers(e *wire.Env) (*push.Pushers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return push.New(push.Options{Policy: policy, Endpoints: endpoints, Mint: mint, AWS: as, Now: e.Now}), nil
+	return push.New(push.Options{
+		Policy: policy, Endpoints: endpoints, Mint: mint, AWS: as, Assertions: assertions(e, keys), Now: e.Now,
+	}), nil
+}
+
+// assertions are those of the deployment's issuer; nil where its URL is not known.
+func assertions(e *wire.Env, keys *auth.Keys) push.Assertions {
+	base := e.BaseURL()
+	if base == "" {
+		return nil
+	}
+	return &auth.Assertor{Keys: keys, Issuer: signicat.IssuerOf(base), Now: e.Now, TokenID: wire.RandomID, Log: e.Log}
 }
 
 // onAWS is the function's own role, by which it takes on those of subscribers. Without

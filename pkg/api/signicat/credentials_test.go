@@ -350,7 +350,9 @@ func TestTheIssuerDescribesItself(t *testing.T) {
 		"issuer": "http://host/auth/open", "token_endpoint": "http://host/auth/open/connect/token",
 		"jwks_uri":              "http://host/auth/open/.well-known/openid-configuration/jwks",
 		"grant_types_supported": []any{"client_credentials"}, "token_endpoint_auth_methods_supported": []any{"client_secret_basic", "client_secret_post"},
-		"scopes_supported": []any{"signicat-api", "events.publish", "events.publish.any", "events.internal", "events.global"},
+		"scopes_supported":         []any{"signicat-api", "events.publish", "events.publish.any", "events.internal", "events.global"},
+		"response_types_supported": []any{"id_token"}, "subject_types_supported": []any{"public"},
+		"id_token_signing_alg_values_supported": []any{"RS256"},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -23,6 +23,9 @@ type Tokens struct {
 // it, as OpenID Connect Discovery has it.
 const issuerPath = "/auth/open"
 
+// IssuerOf is the issuer of tokens of a deployment that clients reach at the base.
+func IssuerOf(base api.BaseURL) string { return strings.TrimSuffix(string(base), "/") + issuerPath }
+
 const (
 	tokenEndpoint  = issuerPath + "/connect/token"
 	metadataPath   = issuerPath + "/.well-known/openid-configuration"
@@ -40,9 +43,9 @@ func (t *Tokens) Routes() []api.Route {
 	}
 }
 
-// issuerMetadata describes the issuer (RFC 8414, section 2). There is no
-// authorization endpoint, hence no response type, and what is empty is left out
-// (section 3.2).
+// issuerMetadata describes the issuer (RFC 8414, section 2). There is no authorization
+// endpoint. The last three members are for clouds that trust the issuer's assertions:
+// they ask for what OpenID Connect Discovery 1.0 requires.
 type issuerMetadata struct {
 	Issuer        string   `json:"issuer"`
 	TokenEndpoint string   `json:"token_endpoint"`
@@ -50,6 +53,9 @@ type issuerMetadata struct {
 	GrantTypes    []string `json:"grant_types_supported"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	Scopes        []string `json:"scopes_supported"`
+	ResponseTypes []string `json:"response_types_supported"`
+	SubjectTypes  []string `json:"subject_types_supported"`
+	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 }
 
 func (t *Tokens) metadata(w http.ResponseWriter, r *http.Request) error {
@@ -60,6 +66,8 @@ func (t *Tokens) metadata(w http.ResponseWriter, r *http.Request) error {
 		GrantTypes:  []string{"client_credentials"},
 		AuthMethods: []string{"client_secret_basic", "client_secret_post"},
 		Scopes:      auth.Scopes(),
+		// What is asserted has one subject for all audiences.
+		ResponseTypes: []string{"id_token"}, SubjectTypes: []string{"public"}, Algorithms: []string{"RS256"},
 	})
 }
 
