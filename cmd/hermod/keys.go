@@ -161,15 +161,15 @@ func createKey(ctx context.Context, c *console, args []string) (err error) {
 
 // create makes a credential of the type and shows it.
 func (c *console) create(ctx context.Context, registry *auth.Registry, kind string, more *dialectKey, credential hermod.Credential) error {
-	switch {
-	case kind == "client":
+	switch kind {
+	case "client":
 		made, err := registry.CreateClient(ctx, credential)
 		if err != nil {
 			return err
 		}
 		clientID, _ := auth.ClientID(made.ID)
 		fmt.Fprintf(c.out, "id %s\nclient %s\nsecret %s\n", made.ID, clientID, made.Secret)
-	case kind == "apiKey":
+	case "apiKey":
 		made, err := registry.CreateAPIKey(ctx, credential)
 		if err != nil {
 			return err

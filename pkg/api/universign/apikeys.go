@@ -297,7 +297,7 @@ func (k *APIKeys) list(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 		}
 	}
 	live, rest := liveKeys(all), liveKeys(all[position+1:])
-	return writePart(w, rest, limit, len(live), func(c *hermod.Credential) (apiKeyObject, error) { return apiKeyObjectOf(c), nil })
+	return writePart(w, rest[:min(limit, len(rest))], len(rest) > limit, len(live), apiKeyObjectOf)
 }
 
 // liveKeys are the API keys among credentials that are not deleted.

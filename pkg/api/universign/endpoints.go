@@ -225,11 +225,13 @@ func (e *Endpoints) list(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	if after != "" {
 		all = slices.DeleteFunc(all, func(s *hermod.Subscription) bool { return s.ID >= after })
 	}
-	return writePart(w, all, limit, total, func(s *hermod.Subscription) (endpointObject, error) {
-		opened := *s
+	part := slices.Clone(all[:min(limit, len(all))])
+	for i := range part {
+		opened := *part[i]
 		if err := e.Store.OpenSecrets(r.Context(), &opened); err != nil {
-			return endpointObject{}, fmt.Errorf("listing endpoints: %w", err)
+			return fmt.Errorf("listing endpoints: %w", err)
 		}
-		return endpointObjectOf(&opened), nil
-	})
+		part[i] = &opened
+	}
+	return writePart(w, part, len(all) > limit, total, endpointObjectOf)
 }

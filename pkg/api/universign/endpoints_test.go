@@ -242,7 +242,7 @@ type rival struct {
 
 func (r *rival) UpdateSubscription(ctx context.Context, s *hermod.Subscription) error {
 	if r.races.Add(-1) >= 0 {
-		theirs, err := r.sealed.Subscription(ctx, s.Ref())
+		theirs, err := r.Subscription(ctx, s.Ref())
 		if err != nil {
 			return err
 		}

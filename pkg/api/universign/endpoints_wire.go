@@ -33,6 +33,7 @@ type endpointObject struct {
 // successRate is a share between 0 and 1 on the wire; null where nothing is known.
 type successRate float64
 
+// unknownRate is that of no webhook.
 func unknownRate() successRate { return successRate(math.NaN()) }
 
 func (s successRate) MarshalJSON() ([]byte, error) {

@@ -34,18 +34,13 @@ const (
 	paramStartingAfter = "starting_after"
 )
 
-// writePart answers a part of a list that has so many elements in all: the first of
-// the rest, up to the limit.
-func writePart[R, T any](w http.ResponseWriter, rest []R, limit, total int, show func(R) (T, error)) error {
-	part := listObject[T]{Object: "list", Data: []T{}, HasMore: len(rest) > limit, Total: &total}
-	for _, row := range rest[:min(limit, len(rest))] {
-		shown, err := show(row)
-		if err != nil {
-			return err
-		}
-		part.Data = append(part.Data, shown)
+// writePart answers a part of a list that has so many elements in all.
+func writePart[R, T any](w http.ResponseWriter, part []R, more bool, total int, show func(R) T) error {
+	o := listObject[T]{Object: "list", Data: make([]T, len(part)), HasMore: more, Total: &total}
+	for i, row := range part {
+		o.Data[i] = show(row)
 	}
-	return api.WriteJSON(w, http.StatusOK, part)
+	return api.WriteJSON(w, http.StatusOK, o)
 }
 
 // manyOf are the values of a parameter that may be given more than once, also as

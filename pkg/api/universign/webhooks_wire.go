@@ -1,7 +1,6 @@
 package universign
 
 import (
-	"math"
 	"strings"
 
 	"hermod/pkg/hermod"
@@ -158,7 +157,7 @@ func (t *tally) add(state string) {
 // rate is the share of the successful among those that have ended.
 func (t tally) rate() successRate {
 	if t.successful+t.failed == 0 {
-		return successRate(math.NaN())
+		return unknownRate()
 	}
 	return successRate(float64(t.successful) / float64(t.successful+t.failed))
 }

@@ -31,10 +31,7 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var (
-	local = provision.Local()[0].Account
-	other = provision.Local()[1].Account
-)
+var local = provision.Local()[0].Account
 
 // The API keys of these tests: owners of two workspaces, and one of each lower role.
 const (
