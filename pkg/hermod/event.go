@@ -127,6 +127,12 @@ type Ref struct {
 	ID    string `json:"id"`
 }
 
+// ExternalID is what Hermod names when it takes on a role on AWS for the subscription:
+// its owner's id. A role's trust policy that asks for it lets no other owner of this
+// Hermod use the role, which is why no subscriber chooses it ("The confused deputy
+// problem", AWS IAM user guide).
+func (r Ref) ExternalID() string { return r.Owner }
+
 // Type is the event's type, `sender:name`.
 func (e *Event) Type() string { return e.Sender + ":" + e.Name }
 

@@ -45,6 +45,14 @@ func NewAWS(region string, credentials aws.CredentialsProvider, rolePrefix strin
 	return &AWS{region: region, partition: partition, credentials: credentials, prefix: rolePrefix}, nil
 }
 
+// RolePrefix is how the names of roles begin that may be asked for; "" for nobody.
+func (w *AWS) RolePrefix() string {
+	if w == nil {
+		return ""
+	}
+	return w.prefix
+}
+
 // The names of roles: their length, and what they have beside letters and digits.
 const (
 	maxAWSRole  = 64
@@ -55,15 +63,9 @@ const (
 // members are tolerated.
 type awsRole struct {
 	RoleARN string `json:"roleArn"`
-	// ExternalID is not the subscriber's to choose.
+	// ExternalID is not the subscriber's to choose: see hermod.Ref.
 	ExternalID string `json:"externalId"`
 }
-
-// ExternalID is what Hermod names when it takes on a role for an owner: the owner's
-// id. A role's trust policy that asks for it lets no other owner of this Hermod use the
-// role, which is why no subscriber names one ("The confused deputy problem", AWS IAM
-// user guide).
-func ExternalID(owner string) string { return owner }
 
 // An awsTarget is a resource of one service of AWS.
 type awsTarget struct {
@@ -118,7 +120,7 @@ func (k *awsKind) open(ref hermod.Ref, configuration json.RawMessage) (place, er
 		exchanger: k.exchanger, now: k.now, target: target, endpoint: awsEndpoint(target.arn.host()),
 		sessions: newTokenKeeper[*aws.Credentials](),
 		assume: assumption{
-			as: k.as, exchanger: k.exchanger, now: k.now, role: role.RoleARN, externalID: ExternalID(ref.Owner),
+			as: k.as, exchanger: k.exchanger, now: k.now, role: role.RoleARN, externalID: ref.ExternalID(),
 			session: awsSessionName(ref.ID), policy: awsSessionPolicy(&target),
 		},
 	}, nil

@@ -12,7 +12,6 @@ import (
 
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
-	"hermod/pkg/push"
 )
 
 // requests are what a fake got, in order.
@@ -56,7 +55,7 @@ func TestARoleIsTakenOnOnceForTheOwnerAndForSendingAlone(t *testing.T) {
 	if fmt.Sprint(policy.Statement) != want || !strings.Contains(form.Get("Policy"), `"kms:ViaService":"sqs.eu-west-1.amazonaws.com"`) {
 		t.Errorf("policy %s", form.Get("Policy"))
 	}
-	if form.Get("Action") != "AssumeRole" || form.Get("RoleArn") != roleARN || form.Get("ExternalId") != "a-spge-x" || push.ExternalID(s.Owner) != "a-spge-x" ||
+	if form.Get("Action") != "AssumeRole" || form.Get("RoleArn") != roleARN || form.Get("ExternalId") != "a-spge-x" || s.Ref().ExternalID() != "a-spge-x" ||
 		form.Get("RoleSessionName") != "hermod-s-a-spge-x-qWeRt" || form.Get("DurationSeconds") != "3600" {
 		t.Errorf("asked for %v", form)
 	}

@@ -32,6 +32,9 @@ const maxKept = hermod.MaxResponseKept
 // as many as there is room for. What no attribute can hold is left out, since the body
 // has it.
 func awsAttributes(p *deliver.Payload) []deliver.Named {
+	if p.CloudEvent != nil {
+		return cloudAttributes(p)
+	}
 	e := &p.Event
 	all := []deliver.Named{
 		{Name: attributeSender, Value: e.Sender}, {Name: attributeEventName, Value: e.Name}, {Name: attributeEventID, Value: e.ID},
@@ -43,6 +46,18 @@ func awsAttributes(p *deliver.Payload) []deliver.Named {
 		}
 	}
 	all = slices.DeleteFunc(all, func(a deliver.Named) bool { return a.Value == "" || !printable(a.Value) })
+	return all[:min(len(all), maxAWSAttributes)]
+}
+
+// cloudAttributes are those of a message that is a CloudEvent in binary mode, which has
+// nine at most: with the content type they fill a message.
+func cloudAttributes(p *deliver.Payload) []deliver.Named {
+	all := []deliver.Named{{Name: attributeContentType, Value: p.ContentType}}
+	for _, a := range p.CloudEvent {
+		if printable(a.Value) {
+			all = append(all, deliver.Named{Name: cloudAttribute + a.Name, Value: a.Value})
+		}
+	}
 	return all[:min(len(all), maxAWSAttributes)]
 }
 

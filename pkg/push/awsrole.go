@@ -151,9 +151,10 @@ func awsSign(ctx context.Context, r *request, as aws.Credentials, service, regio
 	return v4.NewSigner().SignHTTP(ctx, as, signed, hex.EncodeToString(hash[:]), service, region, now)
 }
 
-// awsUnsigned says that a request could not be signed, which is Hermod's fault.
+// awsUnsigned says that a request could not be signed. It is no fault of the
+// destination's: the attempt is put off, not counted.
 func awsUnsigned(target string) deliver.Result {
-	r := failure(deliver.ClassConfiguration, "Hermod has no credentials of AWS at hand, which is not yours to mend")
+	r := failure(deliver.ClassInterrupted, "Hermod has no credentials of AWS at hand")
 	r.Target = target
 	return r
 }

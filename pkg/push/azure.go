@@ -162,7 +162,12 @@ func azureHeader(p *deliver.Payload, token string) http.Header {
 	header["BrokerProperties"] = []string{ascii(broker)}
 	header[azureSender] = []string{quoted(p.Event.Sender)}
 	header[azureEventName] = []string{quoted(p.Event.Name)}
-	if len(p.Event.Tags) > 0 {
+	for _, a := range p.CloudEvent {
+		if value := quoted(a.Value); len(value) <= maxCloudHeader {
+			header[cloudProperty+a.Name] = []string{value}
+		}
+	}
+	if len(p.Event.Tags) > 0 && p.CloudEvent == nil { // a CloudEvent has them already
 		if tags := quoted(strings.Join(p.Event.Tags, ",")); len(tags) <= maxAzureTags {
 			header[azureTags] = []string{tags}
 		}

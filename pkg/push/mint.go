@@ -109,6 +109,7 @@ func (m *mintPlace) push(ctx context.Context, p deliver.Payload) deliver.Result 
 	for name, values := range p.Header {
 		header[name] = values
 	}
+	addCloudEvent(header, &p)
 	header["Content-Type"] = []string{p.ContentType}
 	a := m.exchanger.do(ctx, request{url: m.url, header: header, body: p.Body})
 	if a.StatusCode != http.StatusUnauthorized && a.StatusCode != http.StatusForbidden {

@@ -135,6 +135,9 @@ func (t *pubsubTopic) attributesOf(p *deliver.Payload) map[string]string {
 	add(pubsubEventName, p.Event.Name)
 	add(pubsubEventID, p.Event.ID)
 	add(pubsubTags, strings.Join(p.Event.Tags, ","))
+	for _, a := range p.CloudEvent {
+		add(cloudAttribute+a.Name, a.Value)
+	}
 	return all
 }
 

@@ -45,6 +45,7 @@ func (w *webhook) push(ctx context.Context, p deliver.Payload) deliver.Result {
 	for name, values := range p.Header {
 		header[name] = values
 	}
+	addCloudEvent(header, &p)
 	header["Content-Type"] = []string{p.ContentType}
 	return w.exchanger.do(ctx, request{url: w.url, target: w.target, header: header, body: p.Body}).Result
 }
