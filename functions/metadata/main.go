@@ -15,7 +15,7 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	metadata := &signicat.Metadata{
-		Store: store, Catalog: catalog.Published{}, BaseURL: e.BaseURL(), Mint: e.Get("HERMOD_MINT_URL") != "", Now: e.Now,
+		Store: store, Catalog: catalog.Published{}, BaseURL: e.BaseURL(), Mint: e.Get("HERMOD_MINT_URL") != "", AWSRolePrefix: e.Get("HERMOD_AWS_ROLE_PREFIX"), Now: e.Now,
 	}
 	return e.HTTP(store, e.Keys(store, nil), metadata.Routes()), nil
 }

@@ -192,7 +192,7 @@ func (n *Node) native() []api.Route {
 	}
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
 	replays := n.replays(cursors)
-	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Mint: n.o.Mint != nil, Now: n.o.Now}
+	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Mint: n.o.Mint != nil, AWSRolePrefix: n.o.AWS.RolePrefix(), Now: n.o.Now}
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors,
 	}

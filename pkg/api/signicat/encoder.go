@@ -14,8 +14,9 @@ import (
 // with receivers, not confirmed by the vendor, hence configurable).
 const DefaultSignatureHeader = "X-Signicat-Signature"
 
-// An Encoder makes the deliveries of native subscriptions: the event itself,
-// signed by HMAC-SHA256 over its bytes, with Standard Webhooks headers beside it.
+// An Encoder makes the deliveries of native subscriptions: the event itself, or it as a
+// CloudEvent, signed by HMAC-SHA256 over the bytes of the body, with Standard Webhooks
+// headers beside it.
 type Encoder struct {
 	// SignatureHeaders all carry the HMAC; DefaultSignatureHeader alone if empty.
 	SignatureHeaders []string
@@ -35,7 +36,7 @@ func (c Encoder) Schedule() hermod.Schedule {
 // Encode makes the payload of an attempt. The body is the same at every attempt.
 func (c Encoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload, error) {
 	e, s := d.Event, d.Subscription
-	body, err := encode(wireEventOf(e))
+	body, mediaType, attributes, err := bodyOf(e, s.Format)
 	if err != nil {
 		return deliver.Payload{}, fmt.Errorf("encoding event %s: %w", e.ID, err)
 	}
@@ -53,14 +54,16 @@ func (c Encoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload,
 			return deliver.Payload{}, fmt.Errorf("signing event %s: %w", e.ID, err)
 		}
 	}
-	return deliver.Payload{Body: body, ContentType: "application/json", Header: h, Event: attributesOf(e)}, nil
+	return deliver.Payload{
+		Body: body, ContentType: mediaType, Header: h, Event: attributesOf(e, d.Key.Run), CloudEvent: attributes,
+	}, nil
 }
 
 // attributesOf is what a delivery to a queue or a topic says beside its body.
-func attributesOf(e *hermod.Event) deliver.Attributes {
+func attributesOf(e *hermod.Event, run int) deliver.Attributes {
 	return deliver.Attributes{
 		ID: e.ID.String(), Sender: e.Sender, Name: e.Name, Time: e.Timestamp,
-		Account: e.AccountID, Organization: e.OrganizationID, Tags: e.Tags, ExpiresAt: e.ExpiresAt,
+		Account: e.AccountID, Organization: e.OrganizationID, Tags: e.Tags, ExpiresAt: e.ExpiresAt, Run: run,
 	}
 }
 

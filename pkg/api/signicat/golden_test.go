@@ -32,7 +32,7 @@ func members(shape string) []string {
 		"warned item":       "id url warnings",
 		"type":              "sender eventName event description internal example schema validation url",
 		"catalog":           "data",
-		"subscription type": "type description supported schema",
+		"subscription type": "type description supported outputFormats schema",
 		"checked":           "reachable checks",
 		"check":             "name ok message",
 		"fact":              "name description types",

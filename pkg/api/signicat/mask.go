@@ -57,8 +57,13 @@ func maskValue(name string, v any) any {
 // headersName is the member whose own members are all secrets.
 const headersName = "headers"
 
+// secretName reports whether a member is named like a secret. The keys by which
+// messages are put in order are none.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
+	if name == "partitionkey" || name == "orderingkey" {
+		return false
+	}
 	for _, part := range []string{"secret", "credential", "connectionstring", "key", "token", "password"} {
 		if strings.Contains(name, part) {
 			return true

@@ -46,7 +46,10 @@ type Metadata struct {
 	BaseURL api.BaseURL
 	// Mint says that subscriptions can start flows of Mint here.
 	Mint bool
-	Now  func() time.Time
+	// AWSRolePrefix is how the names of roles begin that subscriptions may name; "" where
+	// nothing can be sent to AWS.
+	AWSRolePrefix string
+	Now           func() time.Time
 }
 
 // Routes are the rows of the catalog.

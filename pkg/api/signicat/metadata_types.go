@@ -14,8 +14,10 @@ type subscriptionType struct {
 	Type        string `json:"type"`
 	Description string `json:"description"`
 	// Supported says that subscriptions of the type can be created here.
-	Supported bool   `json:"supported"`
-	Schema    object `json:"schema"`
+	Supported bool `json:"supported"`
+	// OutputFormats are what deliveries may look like.
+	OutputFormats []string `json:"outputFormats"`
+	Schema        object   `json:"schema"`
 }
 
 // An object is one of JSON.
@@ -31,22 +33,23 @@ func (m *Metadata) subscriptionTypes(w http.ResponseWriter, r *http.Request, p *
 // types are all kinds of destination. The schemas of each say what a schema can say
 // of what push takes.
 func (m *Metadata) types() []subscriptionType {
-	return []subscriptionType{
-		{hermod.Webhook, "Posts each event to a URL.", true, webhookSchema()},
-		{hermod.AzureServiceBus, "Sends each event to a queue or a topic of Azure Service Bus.", true, azureSchema()},
-		{hermod.GooglePubSub, "Publishes each event to a topic of Google Cloud Pub/Sub.", false, configuration(object{
+	all := []subscriptionType{
+		{hermod.Webhook, "Posts each event to a URL.", true, formatsOf(hermod.Webhook), webhookSchema()},
+		{hermod.AzureServiceBus, "Sends each event to a queue or a topic of Azure Service Bus.", true, formatsOf(hermod.AzureServiceBus), azureSchema()},
+		{hermod.GooglePubSub, "Publishes each event to a topic of Google Cloud Pub/Sub.", false, formatsOf(hermod.GooglePubSub), configuration(object{
 			"credential": object{
 				"type": []string{"string", "object"}, "description": "The contents of the service account's key file.",
 			},
 			"projectId": text("The project; that of the credential where it is absent."),
 			"topicId":   text("The topic."),
 		}, "credential", "topicId")},
-		{hermod.Mint, "Starts a flow of Mint with each event.", m.Mint, configuration(object{
+		{hermod.Mint, "Starts a flow of Mint with each event.", m.Mint, formatsOf(hermod.Mint), configuration(object{
 			"flowId": object{
 				"type": "string", "maxLength": 128, "pattern": "^[.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*$", "description": "The flow.",
 			},
 		}, "flowId")},
 	}
+	return append(all, m.awsTypes()...)
 }
 
 func text(description string) object {

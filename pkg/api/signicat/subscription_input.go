@@ -17,7 +17,7 @@ type subscriptionInput input.Members
 
 func readSubscription(r *http.Request) (subscriptionInput, error) {
 	in, err := readMembers(r, maxSubscription, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
-		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription", "translate")
+		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription", "translate", "outputFormat")
 	return subscriptionInput(in), err
 }
 
@@ -47,11 +47,12 @@ func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 	}
 	f.common(s, w)
 	f.authentication(s, w.random)
+	f.format(s)
 	return f.err()
 }
 
 // update reads a change into s and reports whether it made a secret. What is null
-// or absent: name, active, translate and the privileged members stay; filters, signing
+// or absent: name, active, translate, outputFormat and the privileged members stay; filters, signing
 // and end are removed.
 func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
 	f := fieldsOf(input.Members(in))
@@ -67,6 +68,7 @@ func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed b
 	}
 	f.common(s, w)
 	revealed = f.authentication(s, w.random)
+	f.format(s)
 	f.guard(&before, s, w.principal)
 	return revealed, f.err()
 }

@@ -39,6 +39,10 @@ type wireSubscription struct {
 	DisabledReason        nullable            `json:"disabledReason"`
 	// Translate is shown where it is on alone: that API does not have it.
 	Translate bool `json:"translate,omitempty"`
+	// OutputFormat is shown where it is not that API's own.
+	OutputFormat hermod.OutputFormat `json:"outputFormat,omitempty"`
+	// ExternalID is shown where a role is taken on: its trust policy must ask for it.
+	ExternalID string `json:"externalId,omitempty"`
 }
 
 // wireAuthentication is how deliveries are signed.
@@ -77,7 +81,11 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
 		DisabledReason:        nullable(s.DisabledReason),
 		IncludeInternalEvents: trueOrNull(s.IncludeInternal), IsGlobalSubscription: trueOrNull(s.Global),
-		Translate: s.Translate,
+		Translate: s.Translate, OutputFormat: s.Format,
+	}
+	switch s.Type {
+	case hermod.AWSSQS, hermod.AWSSNS, hermod.AWSEventBridge, hermod.AWSKinesis:
+		w.ExternalID = s.Ref().ExternalID()
 	}
 	switch s.Signing {
 	case hermod.HMACSHA256:

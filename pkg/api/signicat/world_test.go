@@ -187,7 +187,7 @@ func (w *world) serve(log *slog.Logger, p parts) {
 	cursors := api.Cursors{Keys: w.keys.CursorKeys}
 	tokens := &signicat.Tokens{Issuer: w.issuer}
 	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.now}
-	pushers := push.New(push.Options{Policy: push.Local(), Resolver: noNames()})
+	pushers := push.New(push.Options{Policy: push.Local(), Resolver: noNames(), AWS: onAWS()})
 	subscriptions := &signicat.Subscriptions{
 		Store: p.subscriptions, Targets: pushers, Prober: pushers, Cursors: cursors, Now: w.now, Random: random,
 	}
@@ -195,7 +195,7 @@ func (w *world) serve(log *slog.Logger, p parts) {
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: p.credentials, Now: w.now, Random: random}, Cursors: cursors,
 	}
-	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, Now: w.now}
+	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, AWSRolePrefix: onAWS().RolePrefix(), Now: w.now}
 	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes(), credentials.Routes())
 	w.routes = append(w.routes, w.replays(p.replays, cursors).Routes()...)
 	w.server = api.NewServer(api.Options{
