@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 
+	"hermod/pkg/api"
 	"hermod/pkg/awscfg"
 	"hermod/pkg/push"
 )
@@ -46,4 +48,16 @@ func policyOf(targets string) (*push.Policy, error) {
 	default:
 		return nil, fmt.Errorf("-targets %q: want local or strict", targets)
 	}
+}
+
+// publicURL reads where a node is reached; "" for where each request says.
+func publicURL(text string) (api.BaseURL, error) {
+	if text == "" {
+		return "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("-public-url %q: want the URL of a host, such as https://events.example.com", text)
+	}
+	return api.BaseURL(text), nil
 }

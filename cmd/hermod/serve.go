@@ -31,6 +31,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	f := c.flags("serve")
 	addr := f.String("addr", c.env("HERMOD_ADDR", defaultAddr), "address to listen on (HERMOD_ADDR)")
 	data := f.String("data", c.env("HERMOD_DATA", ".hermod"), "directory of the database and the key file (HERMOD_DATA)")
+	public := f.String("public-url", c.env("HERMOD_PUBLIC_URL", ""), "where clients reach the node, and clouds that trust its issuer; empty for the address of each request (HERMOD_PUBLIC_URL)")
 	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
 	mintURL := f.String("mint-url", c.env("HERMOD_MINT_URL", ""), "URL that triggers flows of Mint, with {flowId} in it; empty for none (HERMOD_MINT_URL)")
 	roles := f.String("aws-role-prefix", c.env("HERMOD_AWS_ROLE_PREFIX", ""), "how the names of roles on AWS begin that subscribers give, to be assumed with the credentials in the environment; empty for none (HERMOD_AWS_ROLE_PREFIX)")
@@ -50,29 +51,30 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	if c.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	to, err := destinations(c, *targets, *mintURL, *roles)
+	base, err := publicURL(*public)
 	if err != nil {
 		return err
 	}
-	var logLevel slog.Level
-	if err := logLevel.UnmarshalText([]byte(*level)); err != nil {
-		return fmt.Errorf("-log %q: want debug, info, warn or error", *level)
+	log, err := logger(c, *level)
+	if err != nil {
+		return err
+	}
+	to, err := destinations(c, *targets, *mintURL, *roles)
+	if err != nil {
+		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return fmt.Errorf("listening (HERMOD_ADDR chooses another address): %w", err)
 	}
 	defer listener.Close() //nolint:errcheck // Serve closes it first
-	log := slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: logLevel}))
-	slog.SetDefault(log) // net/http writes what a peer sent unasked through the standard log
-	outside, err := auth.NewOutside(auth.OutsideOptions{
-		Issuer: c.getenv("HERMOD_ISSUER_URL"), JWKS: c.getenv("HERMOD_JWKS_URL"), Audience: c.getenv("HERMOD_AUDIENCE"), Now: time.Now, Log: log,
-	})
+	slog.SetDefault(log)   // net/http writes what a peer sent unasked through the standard log
+	outside, err := outsideIssuer(c, log)
 	if err != nil {
-		return fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
+		return err
 	}
 	n, err := node.Open(ctx, node.Options{
-		Data: *data, Policy: to.Policy, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Data: *data, PublicURL: base, Policy: to.Policy, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err
@@ -83,6 +85,25 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets of the clients local and other: revoke them with hermod keys revoke -data DIR oauth:local oauth:other")
 	}
 	return n.Serve(ctx, listener)
+}
+
+func logger(c *console, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("-log %q: want debug, info, warn or error", level)
+	}
+	return slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: l})), nil
+}
+
+// outsideIssuer is the one that the environment names; nil for none.
+func outsideIssuer(c *console, log *slog.Logger) (*auth.Outside, error) {
+	outside, err := auth.NewOutside(auth.OutsideOptions{
+		Issuer: c.getenv("HERMOD_ISSUER_URL"), JWKS: c.getenv("HERMOD_JWKS_URL"), Audience: c.getenv("HERMOD_AUDIENCE"), Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("HERMOD_ISSUER_URL, HERMOD_JWKS_URL and HERMOD_AUDIENCE: %w", err)
+	}
+	return outside, nil
 }
 
 // startProfile writes a CPU profile until stop is called.

@@ -41,6 +41,9 @@ type Options struct {
 	Data string
 	// Policy says where deliveries may go.
 	Policy *push.Policy
+	// PublicURL is where clients reach the node, and the clouds that trust its issuer;
+	// "" for the address of each request, and for no such trust.
+	PublicURL api.BaseURL
 	// Timing makes the node faster, for tests; the zero value keeps to the clock of
 	// the deployed template.
 	Timing Timing
@@ -148,8 +151,10 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		delivery: db.Queue("delivery", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
 		}),
-		pushers: push.New(push.Options{Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, AWS: o.AWS, Now: o.Now}),
 	}
+	n.pushers = push.New(push.Options{
+		Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, AWS: o.AWS, Assertions: n.assertions(), Now: o.Now,
+	})
 	n.acceptor = ingest.New(ingest.Options{
 		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,
 	})
@@ -182,23 +187,32 @@ func (n *Node) firstStart(ctx context.Context) error {
 	return n.keys.Ensure(ctx)
 }
 
+// assertions are those of the node's issuer; nil where its URL is not known.
+func (n *Node) assertions() push.Assertions {
+	if n.o.PublicURL == "" {
+		return nil
+	}
+	return &auth.Assertor{Keys: n.keys, Issuer: signicat.IssuerOf(n.o.PublicURL), Now: n.o.Now, TokenID: randomID, Log: n.o.Log}
+}
+
 // native are the rows of the native API.
 func (n *Node) native() []api.Route {
+	base := n.o.PublicURL
 	cursors := api.Cursors{Keys: n.keys.CursorKeys}
-	tokens := &signicat.Tokens{Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
-	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, Now: n.o.Now}
+	tokens := &signicat.Tokens{BaseURL: base, Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
+	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, BaseURL: base, Now: n.o.Now}
 	subscriptions := &signicat.Subscriptions{
-		Store: n.store, Targets: n.pushers, Prober: n.pushers, Cursors: cursors, Now: n.o.Now, Random: randomBytes,
+		Store: n.store, Targets: n.pushers, Prober: n.pushers, Cursors: cursors, BaseURL: base, Now: n.o.Now, Random: randomBytes,
 	}
-	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors}
+	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors, BaseURL: base}
 	replays := n.replays(cursors)
-	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, Mint: n.o.Mint != nil, AWSRolePrefix: n.o.AWS.RolePrefix(), Now: n.o.Now}
+	metadata := &signicat.Metadata{Store: n.db, Catalog: catalog.Published{}, BaseURL: base, Mint: n.o.Mint != nil, AWSRolePrefix: n.o.AWS.RolePrefix(), Now: n.o.Now}
 	credentials := &signicat.Credentials{
-		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors,
+		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors, BaseURL: base,
 	}
 	var routes []api.Route
 	for _, part := range []interface{ Routes() []api.Route }{
-		tokens, events, subscriptions, logs, replays, metadata, credentials, docs.Pages{},
+		tokens, events, subscriptions, logs, replays, metadata, credentials, docs.Pages{BaseURL: base},
 	} {
 		routes = append(routes, part.Routes()...)
 	}

@@ -23,7 +23,7 @@ const (
 
 func (n *Node) replays(cursors api.Cursors) *signicat.Replays {
 	return &signicat.Replays{
-		Store: n.db, Mocker: n.acceptor, Sample: samples.Of, Cursors: cursors, Now: n.o.Now,
+		Store: n.db, Mocker: n.acceptor, Sample: samples.Of, Cursors: cursors, BaseURL: n.o.PublicURL, Now: n.o.Now,
 		Starter: &replay.Starter{Deliveries: n.db, Queue: n.delivery, Now: n.o.Now},
 		Planner: &replay.Planner{Store: n.db, IDs: n.ids, Now: n.o.Now},
 	}

@@ -36,13 +36,7 @@ func (m *Metadata) types() []subscriptionType {
 	all := []subscriptionType{
 		{hermod.Webhook, "Posts each event to a URL.", true, formatsOf(hermod.Webhook), webhookSchema()},
 		{hermod.AzureServiceBus, "Sends each event to a queue or a topic of Azure Service Bus.", true, formatsOf(hermod.AzureServiceBus), azureSchema()},
-		{hermod.GooglePubSub, "Publishes each event to a topic of Google Cloud Pub/Sub.", false, formatsOf(hermod.GooglePubSub), configuration(object{
-			"credential": object{
-				"type": []string{"string", "object"}, "description": "The contents of the service account's key file.",
-			},
-			"projectId": text("The project; that of the credential where it is absent."),
-			"topicId":   text("The topic."),
-		}, "credential", "topicId")},
+		{hermod.GooglePubSub, "Publishes each event to a topic of Google Cloud Pub/Sub.", true, formatsOf(hermod.GooglePubSub), pubsubSchema()},
 		{hermod.Mint, "Starts a flow of Mint with each event.", m.Mint, formatsOf(hermod.Mint), configuration(object{
 			"flowId": object{
 				"type": "string", "maxLength": 128, "pattern": "^[.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*$", "description": "The flow.",
@@ -59,7 +53,7 @@ func text(description string) object {
 // configuration is the schema of a typeConfiguration. Members nobody knows are
 // tolerated.
 func configuration(properties object, required ...string) object {
-	return object{"type": "object", "properties": properties, "required": required}
+	return object{"type": "object", "properties": properties, "required": append([]string{}, required...)}
 }
 
 // webhookSchema says of a webhook's configuration what a schema can say of what
