@@ -32,7 +32,11 @@ func NewClouds(t *testing.T) *Clouds {
 // Endpoints are what a target must be set to.
 func (c *Clouds) Endpoints(t *testing.T) push.Endpoints {
 	t.Helper()
-	endpoints, err := push.ParseEndpoints("servicebus.windows.net=" + c.server.URL)
+	list := ""
+	for _, host := range []string{"servicebus.windows.net", "login.microsoftonline.com", "googleapis.com"} {
+		list += host + "=" + c.server.URL + ","
+	}
+	endpoints, err := push.ParseEndpoints(list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +46,7 @@ func (c *Clouds) Endpoints(t *testing.T) push.Endpoints {
 // MintURL is where a target must trigger flows of Mint.
 func (c *Clouds) MintURL() string { return c.server.URL + "/mint/{flowId}?key=operators-own" }
 
-// answer has f answer what goes to a host, or to a host and the first step of a path.
+// answer has f answer what goes to a host, or to a host and the first steps of a path.
 func (c *Clouds) answer(corner string, f func(w http.ResponseWriter, r *http.Request, body []byte)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,14 +59,15 @@ func (c *Clouds) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cut off", http.StatusBadRequest)
 		return
 	}
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	c.mu.Lock()
-	f := c.corners[r.Host]
-	if f == nil {
-		f = c.corners[r.Host+"/"+first]
+	corner := r.Host + r.URL.Path
+	if r.Host == strings.TrimPrefix(c.server.URL, "http://") {
+		corner = strings.TrimPrefix(r.URL.Path, "/")
 	}
-	if f == nil && r.Host == strings.TrimPrefix(c.server.URL, "http://") {
-		f = c.corners[strings.TrimPrefix(r.URL.Path, "/")]
+	c.mu.Lock()
+	f := c.corners[corner]
+	for f == nil && corner != "" {
+		corner = corner[:max(strings.LastIndexByte(corner, '/'), 0)]
+		f = c.corners[corner]
 	}
 	c.mu.Unlock()
 	if f == nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"hermod/pkg/api"
 	"hermod/pkg/node"
 	"hermod/pkg/push"
 	"hermod/test/e2e"
@@ -32,16 +33,17 @@ func startNode(t *testing.T) e2e.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + listener.Addr().String()
 	n, err := node.Open(t.Context(), node.Options{
-		Data: t.TempDir(), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Data: t.TempDir(), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Timing: node.Timing{
 			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +59,6 @@ func startNode(t *testing.T) e2e.Target {
 			t.Errorf("closing: %v", err)
 		}
 	})
-	base := "http://" + listener.Addr().String()
 	return e2e.Target{
 		BaseURL:           base,
 		OwnHost:           func(_ *testing.T, dialect string) (string, string) { return base, dialect + ".example.com" },

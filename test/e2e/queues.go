@@ -19,6 +19,8 @@ import (
 type servicebus struct {
 	t         *testing.T
 	host, key string
+	// may says who may send, by the Authorization header; nil for whoever has the key.
+	may func(authorization string) string
 
 	mu       sync.Mutex
 	refuse   []int // statuses to answer first
@@ -43,7 +45,12 @@ func (b *servicebus) connection(key string) string {
 func (b *servicebus) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	problem := b.problem(r)
+	problem := ""
+	if b.may != nil {
+		problem = b.may(r.Header.Get("Authorization"))
+	} else {
+		problem = b.problem(r)
+	}
 	switch {
 	case problem != "":
 		w.WriteHeader(http.StatusUnauthorized)

@@ -82,6 +82,8 @@ func queueTests() []namedTest {
 		{"an event arrives in a queue of Azure Service Bus, after the pause it asks for", testServiceBus},
 		{"a credential that is refused ends the run, until it is mended", testBadCredential},
 		{"an event starts a flow of Mint", testMint},
+		{"events arrive in a topic of Google Pub/Sub, with others in one request", testPubSub},
+		{"events arrive in Google Pub/Sub and Azure Service Bus without a secret", testKeyless},
 	}
 }
 
