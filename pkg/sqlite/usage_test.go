@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -21,9 +20,12 @@ type usageModel struct {
 	events []*hermod.Event
 }
 
+// late is when events are forgotten that are not forgotten soon.
+func late() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
+
 func (m *usageModel) put(t *rapid.T) {
 	var batch []*hermod.Event
-	for range rapid.IntRange(1, 20).Draw(t, "events") {
+	for range rapid.IntRange(1, 5).Draw(t, "events") {
 		at := m.now.Add(-time.Duration(rapid.Int64Range(0, int64(3*time.Hour)).Draw(t, "age")))
 		if rapid.Bool().Draw(t, "on an edge") {
 			at = at.Truncate(rapid.SampledFrom([]time.Duration{time.Hour, 10 * time.Second}).Draw(t, "edge"))
@@ -35,7 +37,7 @@ func (m *usageModel) put(t *rapid.T) {
 				Level: rapid.IntRange(0, 1).Draw(t, "level"), N: rapid.IntRange(1, 3).Draw(t, "n"),
 			})
 		}
-		if rapid.Bool().Draw(t, "forgotten") {
+		if e.RetainUntil = late(); rapid.Bool().Draw(t, "forgotten soon") {
 			e.RetainUntil = m.now.Add(time.Duration(rapid.IntRange(-1, 10).Draw(t, "hours")) * time.Hour)
 		}
 		batch = append(batch, e)
@@ -96,23 +98,25 @@ func (m *usageModel) check(t *rapid.T) {
 
 func TestUsageIsThatOfTheEventsThatAreKept(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	n := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		m := &usageModel{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-		now := func() time.Time { return m.now }
-		path := filepath.Join(dir, strconv.Itoa(n))
-		db, err := sqlite.Open(rt.Context(), path, sqlite.Options{IDs: newIDs(now), Now: now})
-		if err != nil {
-			rt.Fatal(err)
+	m := &usageModel{}
+	now := func() time.Time { return m.now }
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hermod.db"), sqlite.Options{IDs: newIDs(now), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
 		}
+	}()
+	rapid.Check(t, func(t *rapid.T) { // one after the other, each on an empty database
+		*m = usageModel{db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 		defer func() {
-			if err := db.Close(); err != nil {
-				rt.Error(err)
+			m.now = late().Add(time.Hour)
+			if _, err := db.Purge(t.Context()); err != nil {
+				t.Error(err)
 			}
 		}()
-		m.db = db
-		rt.Repeat(map[string]func(*rapid.T){"put": m.put, "pass": m.pass, "": m.check})
+		t.Repeat(map[string]func(*rapid.T){"put": m.put, "pass": m.pass, "": m.check})
 	})
 }

@@ -17,7 +17,7 @@ import (
 func (c *universignClient) fetch(path string, header ...string) (text string, redirected bool) {
 	c.t.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	get := func(link string, prepare func(*http.Request)) (*http.Response, string) {
+	get := func(link string, prepare func(*http.Request)) (status int, h http.Header, body string) {
 		r, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, link, nil)
 		if err != nil {
 			c.t.Fatal(err)
@@ -28,23 +28,23 @@ func (c *universignClient) fetch(path string, header ...string) (text string, re
 			c.t.Fatal(err)
 		}
 		defer answer.Body.Close() //nolint:errcheck // it was read
-		body, err := io.ReadAll(answer.Body)
+		whole, err := io.ReadAll(answer.Body)
 		if err != nil {
 			c.t.Fatalf("GET %s: %v", link, err)
 		}
-		return answer, string(body)
+		return answer.StatusCode, answer.Header, string(whole)
 	}
-	answer, text := get(c.target.BaseURL+"/universign/v1"+path, func(r *http.Request) {
+	status, h, text := get(c.target.BaseURL+"/universign/v1"+path, func(r *http.Request) {
 		r.SetBasicAuth(c.key, "")
 		for i := 0; i+1 < len(header); i += 2 {
 			r.Header.Set(header[i], header[i+1])
 		}
 	})
-	if redirected = answer.StatusCode == http.StatusSeeOther; redirected {
-		answer, text = get(answer.Header.Get("Location"), func(*http.Request) {})
+	if redirected = status == http.StatusSeeOther; redirected {
+		status, h, text = get(h.Get("Location"), func(*http.Request) {})
 	}
-	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/csv") {
-		c.t.Fatalf("GET %s: %s %s %.300s", path, answer.Status, answer.Header, text)
+	if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/csv") {
+		c.t.Fatalf("GET %s: %d %s %.300s", path, status, h, text)
 	}
 	return text, redirected
 }
