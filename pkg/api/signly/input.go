@@ -2,7 +2,6 @@ package signly
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
 )
@@ -86,7 +86,7 @@ func readWebhook(r *http.Request) (input.Members, error) {
 type fields struct{ input.Fields }
 
 // create reads a new webhook into s. What is absent or null has its default.
-func create(m input.Members, s *hermod.Subscription, targets Targets) error {
+func create(m input.Members, s *hermod.Subscription, targets subscription.Targets) error {
 	f := &fields{input.Fields{Members: m}}
 	f.Required("url", "events")
 	set := settings{Timeout: defaultTimeout.Seconds()}
@@ -101,7 +101,7 @@ func create(m input.Members, s *hermod.Subscription, targets Targets) error {
 
 // update reads a change into s. What is absent stays; null brings a member's default
 // back, where it has one.
-func update(m input.Members, s *hermod.Subscription, targets Targets) error {
+func update(m input.Members, s *hermod.Subscription, targets subscription.Targets) error {
 	f := &fields{input.Fields{Members: m}}
 	set, err := settingsOf(s)
 	if err != nil {
@@ -262,26 +262,12 @@ func (f *fields) status(s *hermod.Subscription) {
 }
 
 // check asks whether deliveries may go to the destination, in the words of this API.
-func (f *fields) check(set settings, targets Targets) {
+func (f *fields) check(set settings, targets subscription.Targets) {
 	raw, err := json.Marshal(set)
 	if err == nil {
 		err = targets.Check(hermod.Webhook, raw)
 	}
-	if err == nil {
-		return
-	}
-	e, ok := errors.AsType[*hermod.Error](err)
-	if !ok || len(e.Fields) == 0 {
-		f.Fail("url", err.Error())
-		return
-	}
-	for _, wrong := range e.Fields {
-		name := strings.TrimPrefix(wrong.Name, "typeConfiguration.")
-		if rest, ok := strings.CutPrefix(name, "headers"); ok {
-			name = "customHeaders" + rest
-		}
-		f.Fail(name, wrong.Reason)
-	}
+	f.Wrong = append(f.Wrong, subscription.Refusals(err, "url", "customHeaders")...)
 }
 
 // store puts the destination into s, unless anything is wrong.

@@ -10,6 +10,7 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
@@ -110,19 +111,18 @@ func (h *Webhooks) list(w http.ResponseWriter, r *http.Request, p *hermod.Princi
 // entries are the webhooks that the filters let through. Only where their URLs count
 // are all of them opened.
 func (h *Webhooks) entries(ctx context.Context, p *hermod.Principal, l *listing) ([]*entry, error) {
-	subscriptions, err := h.Store.Subscriptions(ctx, p.Account)
+	subscriptions, err := subscription.List(ctx, h.Store, p.Account, shownTo(p))
 	if err != nil {
-		return nil, fmt.Errorf("listing webhooks: %w", err)
+		return nil, err
 	}
 	ordersURL := strings.TrimPrefix(l.by, "-") == byURL
 	var all []*entry
 	for _, s := range subscriptions {
-		if !shown(s, p) || l.status != "" && statusOf(s) != l.status ||
+		if l.status != "" && statusOf(s) != l.status ||
 			s.UpdatedAt.Before(l.from) || !l.to.IsZero() && !s.UpdatedAt.Before(l.to) {
 			continue
 		}
-		copied := *s // its secrets are set here, and the store's own must not be
-		e := &entry{subscription: &copied, place: fmt.Sprintf("%020d %s", s.UpdatedAt.UnixNano(), s.ID)}
+		e := &entry{subscription: s, place: fmt.Sprintf("%020d %s", s.UpdatedAt.UnixNano(), s.ID)}
 		if l.url != "" || ordersURL {
 			if err := h.open(ctx, e); err != nil {
 				return nil, err
@@ -140,12 +140,12 @@ func (h *Webhooks) entries(ctx context.Context, p *hermod.Principal, l *listing)
 }
 
 // open finds the URL of an entry, which is a secret in the store.
-func (h *Webhooks) open(ctx context.Context, e *entry) error {
+func (h *Webhooks) open(ctx context.Context, e *entry) (err error) {
 	if e.url != "" {
 		return nil
 	}
-	if err := h.Store.OpenSecrets(ctx, e.subscription); err != nil {
-		return fmt.Errorf("listing webhooks: %w", err)
+	if e.subscription, err = subscription.Open(ctx, h.Store, e.subscription); err != nil {
+		return err
 	}
 	set, err := settingsOf(e.subscription)
 	e.url = set.URL

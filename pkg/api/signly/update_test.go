@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"hermod/pkg/api/signly"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
@@ -156,7 +156,7 @@ func TestOfManyWithTheSameIfMatchOneWins(t *testing.T) {
 
 // contended is a store in which somebody else writes before each of the first updates.
 type contended struct {
-	signly.Store
+	subscription.Store
 	mu    sync.Mutex
 	times int
 }
@@ -182,7 +182,7 @@ func TestAnUpdateThatExpectsNoVersionIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for times, want := range map[int]int{4: http.StatusOK, 5: http.StatusConflict} {
 		c := &contended{times: times}
-		w := newWorldOf(t, parts{targets: silent{}, wrap: func(s signly.Store) signly.Store {
+		w := newWorldOf(t, parts{targets: silent{}, wrap: func(s subscription.Store) subscription.Store {
 			c.Store = s
 			return c
 		}})
@@ -197,7 +197,7 @@ func TestAnUpdateThatExpectsNoVersionIsTriedAgain(t *testing.T) {
 	}
 	// With a version it is lost at once.
 	c := &contended{times: 1}
-	w := newWorldOf(t, parts{targets: silent{}, wrap: func(s signly.Store) signly.Store {
+	w := newWorldOf(t, parts{targets: silent{}, wrap: func(s subscription.Store) subscription.Store {
 		c.Store = s
 		return c
 	}})

@@ -10,32 +10,14 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 )
 
-// A Store keeps subscriptions, with their secrets.
-type Store interface {
-	// Subscriptions reads all of an owner's, tombstones included, secrets sealed.
-	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
-	// OpenSecrets sets the secrets of one that was read sealed.
-	OpenSecrets(ctx context.Context, s *hermod.Subscription) error
-	// Subscription reads one, tombstones included. It fails with CodeNotFound.
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
-	// CreateSubscription puts s as version 1. It fails with CodeConflict where the
-	// id is taken.
-	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
-	// UpdateSubscription replaces the row whose version is s.Version, and raises the
-	// version by one. It fails with CodePreconditionFailed where the row has another
-	// version.
-	UpdateSubscription(ctx context.Context, s *hermod.Subscription) error
-}
-
 // Targets judges destinations, and tries to reach them.
 type Targets interface {
-	// Check fails with CodeInvalid, naming the members at fault below
-	// typeConfiguration.
-	Check(kind string, configuration json.RawMessage) error
+	subscription.Targets
 	// Probe says what a push would meet, without an event. A finding failed where the
 	// destination gave no answer; any answer of HTTP will do. Nothing in the findings
 	// is secret.
@@ -44,7 +26,7 @@ type Targets interface {
 
 // Webhooks are the webhooks of tenants.
 type Webhooks struct {
-	Store   Store
+	Store   subscription.Store
 	Targets Targets
 	// Pusher delivers tests.
 	Pusher  deliver.Pusher
@@ -53,13 +35,8 @@ type Webhooks struct {
 	NewID   func() hermod.ID
 }
 
-const (
-	// updateTries is how often an update that expects no version is tried again when
-	// it has lost a race.
-	updateTries = 5
-	// maxReach bounds the check that a new webhook can be reached (inferred).
-	maxReach = 3 * time.Second
-)
+// maxReach bounds the check that a new webhook can be reached (inferred).
+const maxReach = 3 * time.Second
 
 // idPrefix begins the ids of webhooks; a ULID follows.
 const idPrefix = "wh_"
@@ -147,11 +124,8 @@ func (h *Webhooks) create(w http.ResponseWriter, r *http.Request, p *hermod.Prin
 	if err != nil {
 		return err
 	}
-	now := h.Now().UTC()
-	s := &hermod.Subscription{
-		Owner: p.Account, Dialect: hermod.Signly, Tenant: p.Tenant, Active: true, Type: hermod.Webhook,
-		CreatedAt: now, UpdatedAt: now, Version: 1,
-	}
+	s := h.keeper().New(p.Account, p.Tenant)
+	s.Type = hermod.Webhook
 	if err := create(in, s, h.Targets); err != nil {
 		return err
 	}
@@ -162,9 +136,8 @@ func (h *Webhooks) create(w http.ResponseWriter, r *http.Request, p *hermod.Prin
 	if err := h.reach(r.Context(), s, set); err != nil {
 		return err
 	}
-	s.ID = idPrefix + h.NewID().ULID()
-	if err := h.Store.CreateSubscription(r.Context(), s); err != nil {
-		return fmt.Errorf("creating a webhook: %w", err)
+	if err := h.keeper().Create(r.Context(), s, func() string { return idPrefix + h.NewID().ULID() }); err != nil {
+		return err
 	}
 	return answer(w, r, h.Now(), created, summary{s.ID, set.URL, statusOf(s), s.Version}, nil)
 }
@@ -206,20 +179,12 @@ func (h *Webhooks) find(r *http.Request, p *hermod.Principal) (*hermod.Subscript
 	if _, err := hermod.ParseULID(ulid); err != nil || !ok {
 		return nil, errNoWebhook(id)
 	}
-	s, err := h.Store.Subscription(r.Context(), hermod.Ref{Owner: p.Account, ID: id})
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && !shown(s, p)) {
-		return nil, errNoWebhook(id)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a webhook: %w", err)
-	}
-	return s, nil
+	return subscription.Find(r.Context(), h.Store, hermod.Ref{Owner: p.Account, ID: id}, shownTo(p), errNoWebhook(id))
 }
 
-// shown reports whether a subscription of the principal's account is a webhook of its
-// tenant.
-func shown(s *hermod.Subscription, p *hermod.Principal) bool {
-	return !s.Deleted() && s.Dialect == hermod.Signly && s.Tenant == p.Tenant
+// shownTo selects the webhooks of the principal's tenant.
+func shownTo(p *hermod.Principal) subscription.Filter {
+	return subscription.LiveOf(hermod.Signly, p.Tenant)
 }
 
 func (h *Webhooks) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -276,11 +241,7 @@ func (h *Webhooks) setStatus(w http.ResponseWriter, r *http.Request, p *hermod.P
 }
 
 func (h *Webhooks) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	s, err := h.change(r, p, anyVersion, func(s *hermod.Subscription) error {
-		s.Active, s.DeletedAt = false, h.Now().UTC()
-		s.Secrets, s.Sealed = hermod.Secrets{}, nil // the log needs neither
-		return nil
-	})
+	s, err := h.change(r, p, anyVersion, h.keeper().Delete)
 	if err != nil {
 		return err
 	}
@@ -290,31 +251,25 @@ func (h *Webhooks) remove(w http.ResponseWriter, r *http.Request, p *hermod.Prin
 	return answer(w, r, h.Now(), deleted, gone{s.ID}, nil)
 }
 
-// change reads, changes and writes the webhook that the path names. Of two writers who
-// expect the same version the store lets one win, and the other hears that the version
-// is stale. One who expects none tries again.
+// change changes the webhook that the path names. Of two writers who expect the same
+// version the store lets one win, and the other hears that the version is stale. One who
+// expects none tries again.
 func (h *Webhooks) change(r *http.Request, p *hermod.Principal, expected int64, apply func(*hermod.Subscription) error) (*hermod.Subscription, error) {
-	for range updateTries {
-		found, err := h.find(r, p)
-		if err != nil {
-			return nil, err
-		}
-		s := *found
+	find := func() (*hermod.Subscription, error) { return h.find(r, p) }
+	return h.keeper().Change(r.Context(), find, func(s *hermod.Subscription) error {
 		// A precondition counts for what would succeed without it (RFC 9110, 13.2.1).
-		if err := apply(&s); err != nil {
-			return nil, err
+		if err := apply(s); err != nil {
+			return err
 		}
-		if expected != anyVersion && expected != found.Version {
-			return nil, errStale(expected, found.Version)
+		if expected != anyVersion && expected != s.Version {
+			return errStale(expected, s.Version)
 		}
-		s.UpdatedAt = h.Now().UTC()
-		err = h.Store.UpdateSubscription(r.Context(), &s)
-		if err == nil {
-			return &s, nil
-		}
-		if hermod.CodeOf(err) != hermod.CodePreconditionFailed {
-			return nil, fmt.Errorf("updating a webhook: %w", err)
-		}
+		return nil
+	})
+}
+
+func (h *Webhooks) keeper() subscription.Keeper {
+	return subscription.Keeper{
+		Dialect: hermod.Signly, Store: h.Store, Now: h.Now, Busy: "the webhook is being changed by others; try again",
 	}
-	return nil, hermod.Errorf(hermod.CodeConflict, "the webhook is being changed by others; try again")
 }

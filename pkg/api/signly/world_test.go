@@ -18,6 +18,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signly"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
@@ -91,7 +92,7 @@ type parts struct {
 	pusher  deliver.Pusher
 	limiter *api.Limiter
 	// wrap stands before the store; nil for nothing.
-	wrap func(signly.Store) signly.Store
+	wrap func(subscription.Store) subscription.Store
 }
 
 func newWorld(t testing.TB) *world {
@@ -143,7 +144,7 @@ func newWorldOf(t testing.TB, p parts) *world {
 
 func (w *world) serve(log *slog.Logger, ids *hermod.IDs, p parts) {
 	cursors := api.Cursors{Keys: func(context.Context) ([][]byte, error) { return [][]byte{[]byte("key")}, nil }}
-	var kept signly.Store = w.store
+	var kept subscription.Store = w.store
 	if p.wrap != nil {
 		kept = p.wrap(kept)
 	}

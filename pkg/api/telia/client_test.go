@@ -15,7 +15,7 @@ func TestWhatAClientOfThatAPIDoes(t *testing.T) {
 			if a := w.do(t, "local", http.MethodGet, base+slash, ""); a.status != http.StatusOK || !strings.HasPrefix(string(a.body), `[{"eventType":"signaturerequestcompleted"`) {
 				t.Fatalf("hooks at %s: %d %s", base+slash, a.status, a.body)
 			}
-			id := w.do(t, "local", http.MethodPost, base+"/subscription"+slash, subscription("")).json(t)["id"].(string)
+			id := w.do(t, "local", http.MethodPost, base+"/subscription"+slash, subscribing("")).json(t)["id"].(string)
 			one := base + "/subscription/" + id + slash
 			for _, query := range []string{
 				"?eventType=signaturerequestcompleted", "?eventtype=SignatureRequestCompleted", "?EVENTTYPE=SIGNATUREREQUESTCOMPLETED",

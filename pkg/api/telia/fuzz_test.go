@@ -14,7 +14,7 @@ import (
 // and is never our fault.
 func FuzzSubscription(f *testing.F) {
 	for _, seed := range []string{
-		subscription(""), subscription(`,"uri":"x"`), `{}`, `[]`, `null`, ``, `{"Headers":{"a":{}}}`, `{"EventType":"SIGNATORYSIGNED","Uri":"https://a.example"}`,
+		subscribing(""), subscribing(`,"uri":"x"`), `{}`, `[]`, `null`, ``, `{"Headers":{"a":{}}}`, `{"EventType":"SIGNATORYSIGNED","Uri":"https://a.example"}`,
 		`{"eventtype":"\u0073ignatorysigned","uri":"https://a.example/\u0000"}`, "\xef\xbb\xbf{}", `{"Headers":{"":"","A":"b\u2028"},"EventType":1e999}`,
 	} {
 		f.Add([]byte(seed))

@@ -19,9 +19,9 @@ type golden struct {
 
 func goldens(t *testing.T, w *world) map[string]golden {
 	t.Helper()
-	created := w.do(t, "local", http.MethodPost, listPath, subscription(""))
+	created := w.do(t, "local", http.MethodPost, listPath, subscribing(""))
 	id := created.json(t)["id"].(string)
-	updated := w.do(t, "local", http.MethodPost, listPath, strings.Replace(subscription(""), "SignatureRequestCompleted", "SignatureRequestStatusUpdated", 1))
+	updated := w.do(t, "local", http.MethodPost, listPath, strings.Replace(subscribing(""), "SignatureRequestCompleted", "SignatureRequestStatusUpdated", 1))
 	second := updated.json(t)["id"].(string)
 	get := func(path string) answer { return w.do(t, "local", http.MethodGet, path, "") }
 	login := w.login(t, "local", "local-secret", localTenant, "local-key")

@@ -40,7 +40,7 @@ func body(row api.Route) string {
 	case row.Path == "/identity/login":
 		return `{"login":"local","password":"local-secret","tenantid":"` + localTenant + `"}`
 	default:
-		return subscription("")
+		return subscribing("")
 	}
 }
 
@@ -303,7 +303,7 @@ func TestNoSecretIsShownOrLogged(t *testing.T) {
 			all.Write(a.body)
 		}
 	}
-	refused := strings.Replace(subscription(""), "s3cret", `s3cret\r\n`, 1)
+	refused := strings.Replace(subscribing(""), "s3cret", `s3cret\r\n`, 1)
 	all.Write(w.do(t, "local", http.MethodPost, listPath, refused).body)
 	all.Write(w.login(t, "local", "local-secre7", localTenant, "local-key").body)
 	for _, secret := range []string{"s3cret", "your id", "local-secret", "local-secre7", "local-key", token} {

@@ -2,9 +2,7 @@ package telia
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,36 +10,14 @@ import (
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
-// A SubscriptionStore keeps subscriptions, with their secrets.
-type SubscriptionStore interface {
-	// Subscriptions reads all of an owner's, tombstones included, secrets sealed.
-	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
-	// OpenSecrets sets the secrets of one that was read sealed.
-	OpenSecrets(ctx context.Context, s *hermod.Subscription) error
-	// Subscription reads one with its secrets, tombstones included. It fails with
-	// CodeNotFound.
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
-	// CreateSubscription puts s as version 1. It fails with CodeConflict where the
-	// id is taken.
-	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
-	// UpdateSubscription replaces the row whose version is s.Version. It fails with
-	// CodePreconditionFailed where the row has another version.
-	UpdateSubscription(ctx context.Context, s *hermod.Subscription) error
-}
-
-// Targets judges the configuration of destinations.
-type Targets interface {
-	// Check fails with CodeInvalid, naming the member at fault.
-	Check(kind string, configuration json.RawMessage) error
-}
-
 // Hooks are the hooks and the subscriptions to them.
 type Hooks struct {
-	Store   SubscriptionStore
-	Targets Targets
+	Store   subscription.Store
+	Targets subscription.Targets
 	Now     func() time.Time
 	// NewID makes the id of a subscription.
 	NewID func() hermod.ID
@@ -74,16 +50,13 @@ func (s *Hooks) create(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 	if err != nil {
 		return err
 	}
-	now := s.Now().UTC()
-	sub := &hermod.Subscription{
-		ID: s.NewID().GUID(), Owner: p.Account, Tenant: p.Tenant, Dialect: hermod.TeliaSign, Type: hermod.Webhook,
-		Active: true, CreatedAt: now, UpdatedAt: now, Version: 1,
-	}
+	sub := s.keeper().New(p.Account, p.Tenant)
+	sub.Type = hermod.Webhook
 	if err := s.fill(sub, f); err != nil {
 		return err
 	}
-	if err := s.Store.CreateSubscription(r.Context(), sub); err != nil {
-		return fmt.Errorf("creating a subscription: %w", err)
+	if err := s.keeper().Create(r.Context(), sub, func() string { return s.NewID().GUID() }); err != nil {
+		return err
 	}
 	// 200 is inferred (wire facts, 3.2).
 	return api.WriteJSON(w, http.StatusOK, map[string]string{"id": sub.ID})
@@ -110,30 +83,10 @@ func (s *Hooks) fill(sub *hermod.Subscription, f *form) error {
 		return fmt.Errorf("encoding a configuration: %w", err)
 	}
 	if configuration.URL != "" {
-		f.refused(s.Targets.Check(hermod.Webhook, raw))
+		f.Wrong = append(f.Wrong, subscription.Refusals(s.Targets.Check(hermod.Webhook, raw), "Uri", "Headers")...)
 	}
 	sub.Secrets.Configuration = raw
 	return f.Err()
-}
-
-// refused notes why a target is refused, by the names that its members have here.
-func (f *form) refused(err error) {
-	if err == nil {
-		return
-	}
-	e, ok := errors.AsType[*hermod.Error](err)
-	if !ok || len(e.Fields) == 0 {
-		f.Fail("Uri", err.Error())
-		return
-	}
-	names := strings.NewReplacer("typeConfiguration.url", "Uri", "typeConfiguration.headers", "Headers", "typeConfiguration", "Uri")
-	for _, field := range e.Fields {
-		head, rest := field.Name, ""
-		if name, ok := strings.CutPrefix(field.Name, "typeConfiguration.headers."); ok {
-			head, rest = "typeConfiguration.headers", "."+name // a header may be called anything
-		}
-		f.Fail(names.Replace(head)+rest, field.Reason)
-	}
 }
 
 // wireSubscription is a subscription as it is answered. Headers are not: they are its
@@ -168,27 +121,26 @@ func eventType(sub *hermod.Subscription) string {
 	return name
 }
 
-// mine reports whether a subscription is one that the principal sees here.
-func mine(sub *hermod.Subscription, p *hermod.Principal) bool {
-	return sub.Dialect == hermod.TeliaSign && sub.Tenant == p.Tenant && !sub.Deleted()
+// shownTo selects the subscriptions that the principal sees here.
+func shownTo(p *hermod.Principal) subscription.Filter {
+	return subscription.LiveOf(hermod.TeliaSign, p.Tenant)
 }
 
 func (s *Hooks) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	all, err := s.Store.Subscriptions(r.Context(), p.Account)
+	all, err := subscription.List(r.Context(), s.Store, p.Account, shownTo(p))
 	if err != nil {
-		return fmt.Errorf("listing subscriptions: %w", err)
+		return err
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(sub *hermod.Subscription) bool { return !mine(sub, p) })
 	slices.SortFunc(all, func(a, b *hermod.Subscription) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 	items := make([]wireSubscription, len(all))
 	for i, sub := range all {
-		opened := *sub
-		if err := s.Store.OpenSecrets(r.Context(), &opened); err != nil {
+		opened, err := subscription.Open(r.Context(), s.Store, sub)
+		if err != nil {
 			return err
 		}
-		if items[i], err = wireSubscriptionOf(&opened); err != nil {
+		if items[i], err = wireSubscriptionOf(opened); err != nil {
 			return err
 		}
 	}
@@ -211,14 +163,8 @@ func (s *Hooks) find(r *http.Request, p *hermod.Principal) (*hermod.Subscription
 	if err != nil {
 		return nil, errNoSubscription()
 	}
-	sub, err := s.Store.Subscription(r.Context(), hermod.Ref{Owner: p.Account, ID: id.GUID()})
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && (!mine(sub, p) || eventType(sub) != strings.ToLower(name))) {
-		return nil, errNoSubscription()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a subscription: %w", err)
-	}
-	return sub, nil
+	shown := func(sub *hermod.Subscription) bool { return shownTo(p)(sub) && eventType(sub) == strings.ToLower(name) }
+	return subscription.Find(r.Context(), s.Store, hermod.Ref{Owner: p.Account, ID: id.GUID()}, shown, errNoSubscription())
 }
 
 func (s *Hooks) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -233,27 +179,17 @@ func (s *Hooks) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal
 	return api.WriteJSON(w, http.StatusOK, wire)
 }
 
-// removeTries is how often a removal that lost a race is tried again.
-const removeTries = 5
-
 func (s *Hooks) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	for range removeTries {
-		found, err := s.find(r, p)
-		if err != nil {
-			return err
-		}
-		sub := *found
-		sub.Active, sub.DeletedAt = false, s.Now().UTC()
-		sub.UpdatedAt = sub.DeletedAt
-		sub.Secrets, sub.Sealed = hermod.Secrets{}, nil // the log needs neither
-		err = s.Store.UpdateSubscription(r.Context(), &sub)
-		if err == nil {
-			w.WriteHeader(http.StatusAccepted)
-			return nil
-		}
-		if hermod.CodeOf(err) != hermod.CodePreconditionFailed {
-			return fmt.Errorf("removing a subscription: %w", err)
-		}
+	find := func() (*hermod.Subscription, error) { return s.find(r, p) }
+	if _, err := s.keeper().Change(r.Context(), find, s.keeper().Delete); err != nil {
+		return err
 	}
-	return hermod.Errorf(hermod.CodeConflict, "The subscription is being changed by others; try again.")
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+func (s *Hooks) keeper() subscription.Keeper {
+	return subscription.Keeper{
+		Dialect: hermod.TeliaSign, Store: s.Store, Now: s.Now, Busy: "The subscription is being changed by others; try again.",
+	}
 }

@@ -17,7 +17,7 @@ const bad = "Bad request. One or more parameters are invalid or missing. "
 func TestASubscriptionIsValidatedMemberByMember(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	with := func(old, new string) string { return strings.Replace(subscription(""), old, new, 1) }
+	with := func(old, new string) string { return strings.Replace(subscribing(""), old, new, 1) }
 	uri := func(uri string) string { return with("https://your-site.example/notifications?token=t0ken", uri) }
 	headers := func(headers string) string {
 		return with(`{"client-id":"your id","client-secret":"s3cret"}`, headers)
@@ -33,15 +33,15 @@ func TestASubscriptionIsValidatedMemberByMember(t *testing.T) {
 		body  string
 		wrong []string // what the message says after its beginning; nil: it is accepted
 	}{
-		"the sample":                     {subscription(""), nil},
+		"the sample":                     {subscribing(""), nil},
 		"nothing":                        {`{}`, []string{"EventType is required", "Uri is required"}},
 		"all null":                       {`{"Description":null,"Uri":null,"EventType":null,"Headers":null,"Translate":null}`, []string{"EventType is required", "Uri is required"}},
 		"all of a wrong kind":            {`{"Description":1,"Uri":2,"EventType":3,"Headers":4,"Translate":5}`, []string{"Description must be a text", "Translate must be true or false", "EventType must be a text", "Uri must be a text", "Headers must be an object of texts"}},
 		"the least":                      {`{"Uri":"https://a.example/","EventType":"signatorysigned"}`, nil},
 		"members in another case":        {`{"description":"x","URI":"https://a.example/","eventType":"SIGNATORYSIGNED","headers":{"a":"b"},"translate":true}`, nil},
-		"unknown members":                {subscription(`,"Id":"x","Id":"y","filter":{}`), nil},
-		"a member twice":                 {subscription(`,"Uri":"https://b.example/"`), []string{"Uri stands twice"}},
-		"a member twice in two cases":    {subscription(`,"uri":"https://b.example/"`), []string{"Uri stands twice"}},
+		"unknown members":                {subscribing(`,"Id":"x","Id":"y","filter":{}`), nil},
+		"a member twice":                 {subscribing(`,"Uri":"https://b.example/"`), []string{"Uri stands twice"}},
+		"a member twice in two cases":    {subscribing(`,"uri":"https://b.example/"`), []string{"Uri stands twice"}},
 		"no JSON":                        {`{`, []string{"The body is not JSON in UTF-8."}},
 		"nothing at all":                 {``, []string{"The body is not JSON in UTF-8."}},
 		"no UTF-8":                       {"{\"Description\":\"\xff\"}", []string{"The body is not JSON in UTF-8."}},
@@ -104,20 +104,20 @@ func TestASubscriptionIsValidatedMemberByMember(t *testing.T) {
 func TestABodyIsBoundedAndItsTypeIsJSON(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.do(t, "local", http.MethodPost, listPath, subscription(`,"x":"`+strings.Repeat("x", 64<<10)+`"`)).message(t, http.StatusRequestEntityTooLarge)
+	w.do(t, "local", http.MethodPost, listPath, subscribing(`,"x":"`+strings.Repeat("x", 64<<10)+`"`)).message(t, http.StatusRequestEntityTooLarge)
 	w.do(t, "local", http.MethodPost, listPath, strings.Repeat(" ", hermod.MaxRequestBytes+1)).message(t, http.StatusRequestEntityTooLarge)
 	for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "application/xml", "x", "application/json; ="} {
-		w.do(t, "local", http.MethodPost, listPath, subscription(""), "Content-Type", media).message(t, http.StatusUnsupportedMediaType)
+		w.do(t, "local", http.MethodPost, listPath, subscribing(""), "Content-Type", media).message(t, http.StatusUnsupportedMediaType)
 	}
 	for _, media := range []string{"application/json", "Application/JSON; charset=utf-8"} {
-		w.do(t, "local", http.MethodPost, listPath, subscription(""), "Content-Type", media).json(t)
+		w.do(t, "local", http.MethodPost, listPath, subscribing(""), "Content-Type", media).json(t)
 	}
 }
 
 func TestASubscriptionIsKeptAsOneOfTheTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	id := w.do(t, "local", http.MethodPost, listPath, subscription(`,"Translate":true`)).json(t)["id"].(string)
+	id := w.do(t, "local", http.MethodPost, listPath, subscribing(`,"Translate":true`)).json(t)["id"].(string)
 	account := provision.Local()[0].Account
 	s, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: account, ID: id})
 	if err != nil {

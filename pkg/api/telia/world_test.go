@@ -16,6 +16,7 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/api/telia"
 	"hermod/pkg/hermod"
 	"hermod/pkg/provision"
@@ -154,7 +155,7 @@ func newWorld(t testing.TB) *world {
 }
 
 // serve makes the server over the stores.
-func (w *world) serve(log *slog.Logger, subscriptions telia.SubscriptionStore, credentials auth.CredentialStore, limiter *api.Limiter) {
+func (w *world) serve(log *slog.Logger, subscriptions subscription.Store, credentials auth.CredentialStore, limiter *api.Limiter) {
 	d := telia.New(w.keys, credentials, w.now)
 	ids := hermod.NewIDs(w.now, random)
 	hooks := &telia.Hooks{
@@ -283,8 +284,8 @@ const (
 	hooksPath = "/hooks/v1"
 )
 
-// subscription is the body of the contract's sample, with these members besides.
-func subscription(members string) string {
+// subscribing is the body of the contract's sample, with these members besides.
+func subscribing(members string) string {
 	return `{"Description":"Notifications for completed signature requests","Uri":"https://your-site.example/notifications?token=t0ken",` +
 		`"EventType":"SignatureRequestCompleted","Headers":{"client-id":"your id","client-secret":"s3cret"}` + members + `}`
 }
@@ -292,5 +293,5 @@ func subscription(members string) string {
 // subscribe creates a subscription as the login and gives its id.
 func (w *world) subscribe(t testing.TB, login string) string {
 	t.Helper()
-	return w.do(t, login, http.MethodPost, listPath, subscription("")).json(t)["id"].(string)
+	return w.do(t, login, http.MethodPost, listPath, subscribing("")).json(t)["id"].(string)
 }

@@ -2,7 +2,6 @@ package universign
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,31 +10,15 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
 // An EndpointStore keeps endpoints, with their secrets.
 type EndpointStore interface {
-	// Subscriptions reads all of an owner's, tombstones included, secrets sealed.
-	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
-	// OpenSecrets sets the secrets of one that was read sealed.
-	OpenSecrets(ctx context.Context, s *hermod.Subscription) error
-	// Subscription reads one, tombstones included. It fails with CodeNotFound.
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
-	// CreateSubscription puts s as version 1. It fails with CodeConflict where the
-	// id is taken.
-	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
-	// UpdateSubscription replaces the row whose version is s.Version. It fails with
-	// CodePreconditionFailed where the row has another version.
-	UpdateSubscription(ctx context.Context, s *hermod.Subscription) error
+	subscription.Store
 	// Attempts is a page of the delivery log.
 	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
-}
-
-// Targets judges the configuration of destinations.
-type Targets interface {
-	// Check fails with CodeInvalid.
-	Check(kind string, configuration json.RawMessage) error
 }
 
 // An IDs makes ids that rise.
@@ -44,16 +27,12 @@ type IDs interface{ Next() hermod.ID }
 // Endpoints are the webhook endpoints: the subscriptions of this dialect.
 type Endpoints struct {
 	Store   EndpointStore
-	Targets Targets
+	Targets subscription.Targets
 	// EnsureKey makes the key that signs deliveries where there is none.
 	EnsureKey func(ctx context.Context) error
 	IDs       IDs
 	Now       func() time.Time
 }
-
-// updateTries is how often an update that lost a race is tried again: this API knows
-// no versions, so the last writer wins.
-const updateTries = 5
 
 const (
 	endpointsPath = Base + "/webhook-endpoints"
@@ -82,11 +61,8 @@ func (e *Endpoints) create(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 	if err := ownWorkspace(f, p); err != nil {
 		return err
 	}
-	now := e.Now().UTC()
-	s := &hermod.Subscription{
-		ID: endpointPrefix + e.IDs.Next().Base62(), Owner: p.Account, Tenant: p.Tenant, Dialect: hermod.Universign,
-		Active: true, Type: hermod.Webhook, CreatedAt: now, UpdatedAt: now, Version: 1,
-	}
+	s := e.keeper().New(p.Account, p.Tenant)
+	s.Type = hermod.Webhook
 	f.Required("name", "url", "event_types")
 	if err := readEndpoint(f, s, e.Targets); err != nil {
 		return err
@@ -95,8 +71,8 @@ func (e *Endpoints) create(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 	if err := e.EnsureKey(r.Context()); err != nil {
 		return fmt.Errorf("making the first key: %w", err)
 	}
-	if err := e.Store.CreateSubscription(r.Context(), s); err != nil {
-		return fmt.Errorf("creating an endpoint: %w", err)
+	if err := e.keeper().Create(r.Context(), s, func() string { return endpointPrefix + e.IDs.Next().Base62() }); err != nil {
+		return err
 	}
 	return api.WriteJSON(w, http.StatusOK, endpointObjectOf(s))
 }
@@ -107,20 +83,12 @@ func errNoEndpoint() error {
 
 // findEndpoint reads an endpoint of the account, a deleted one too. What another
 // owner has, or another dialect, does not exist.
-func findEndpoint(ctx context.Context, store interface {
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
-}, account, id string) (*hermod.Subscription, error) {
+func findEndpoint(ctx context.Context, store subscription.Reader, account, id string) (*hermod.Subscription, error) {
 	if _, ok := parseID(endpointPrefix, id); !ok {
 		return nil, errNoEndpoint()
 	}
-	s, err := store.Subscription(ctx, hermod.Ref{Owner: account, ID: id})
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && s.Dialect != hermod.Universign) {
-		return nil, errNoEndpoint()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading an endpoint: %w", err)
-	}
-	return s, nil
+	ours := func(s *hermod.Subscription) bool { return s.Dialect == hermod.Universign }
+	return subscription.Find(ctx, store, hermod.Ref{Owner: account, ID: id}, ours, errNoEndpoint())
 }
 
 func (e *Endpoints) find(r *http.Request, p *hermod.Principal) (*hermod.Subscription, error) {
@@ -166,40 +134,23 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 }
 
 func (e *Endpoints) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	_, err := e.change(r, p, func(s *hermod.Subscription) error {
-		s.Active, s.DeletedAt = false, e.Now().UTC()
-		s.Secrets, s.Sealed = hermod.Secrets{}, nil // the log needs neither
-		return nil
-	})
-	if err != nil {
+	if _, err := e.change(r, p, e.keeper().Delete); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// change reads, changes and writes the endpoint that the path names, again where
-// another writer came between.
+// change changes the endpoint that the path names. This API knows no versions: the last
+// writer wins.
 func (e *Endpoints) change(r *http.Request, p *hermod.Principal, apply func(*hermod.Subscription) error) (*hermod.Subscription, error) {
-	for range updateTries {
-		found, err := e.find(r, p)
-		if err != nil {
-			return nil, err
-		}
-		s := *found
-		if err := apply(&s); err != nil {
-			return nil, err
-		}
-		s.UpdatedAt = e.Now().UTC()
-		err = e.Store.UpdateSubscription(r.Context(), &s)
-		if err == nil {
-			return &s, nil
-		}
-		if hermod.CodeOf(err) != hermod.CodePreconditionFailed {
-			return nil, fmt.Errorf("updating an endpoint: %w", err)
-		}
+	return e.keeper().Change(r.Context(), func() (*hermod.Subscription, error) { return e.find(r, p) }, apply)
+}
+
+func (e *Endpoints) keeper() subscription.Keeper {
+	return subscription.Keeper{
+		Dialect: hermod.Universign, Store: e.Store, Now: e.Now, Busy: "the endpoint is being changed by others; try again",
 	}
-	return nil, hermod.Errorf(hermod.CodeConflict, "the endpoint is being changed by others; try again")
 }
 
 // list shows the endpoints, the newest first, which is the order of their ids.
@@ -213,13 +164,10 @@ func (e *Endpoints) list(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	if err := q.Err(); err != nil {
 		return err
 	}
-	all, err := e.Store.Subscriptions(r.Context(), p.Account)
+	all, err := subscription.List(r.Context(), e.Store, p.Account, subscription.Live(hermod.Universign))
 	if err != nil {
-		return fmt.Errorf("listing endpoints: %w", err)
+		return err
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(s *hermod.Subscription) bool {
-		return s.Deleted() || s.Dialect != hermod.Universign
-	})
 	slices.SortFunc(all, func(a, b *hermod.Subscription) int { return strings.Compare(b.ID, a.ID) })
 	total := len(all)
 	if after != "" {
@@ -227,11 +175,9 @@ func (e *Endpoints) list(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	}
 	part := slices.Clone(all[:min(limit, len(all))])
 	for i := range part {
-		opened := *part[i]
-		if err := e.Store.OpenSecrets(r.Context(), &opened); err != nil {
-			return fmt.Errorf("listing endpoints: %w", err)
+		if part[i], err = subscription.Open(r.Context(), e.Store, part[i]); err != nil {
+			return err
 		}
-		part[i] = &opened
 	}
 	return writePart(w, part, len(all) > limit, total, endpointObjectOf)
 }

@@ -2,7 +2,6 @@ package universign
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
@@ -78,7 +78,7 @@ func endpointBody() body {
 }
 
 // readEndpoint reads members into s. What is absent or null stays.
-func readEndpoint(f *input.Fields, s *hermod.Subscription, targets Targets) error {
+func readEndpoint(f *input.Fields, s *hermod.Subscription, targets subscription.Targets) error {
 	readName(f, &s.Name)
 	readURL(f, s, targets)
 	readTypes(f, s)
@@ -99,7 +99,7 @@ func readName(f *input.Fields, into *string) {
 	*into = name
 }
 
-func readURL(f *input.Fields, s *hermod.Subscription, targets Targets) {
+func readURL(f *input.Fields, s *hermod.Subscription, targets subscription.Targets) {
 	var c configuration
 	if !f.Read("url", &c.URL, "a string") {
 		return
@@ -110,14 +110,7 @@ func readURL(f *input.Fields, s *hermod.Subscription, targets Targets) {
 		s.Secrets.Configuration = configured
 		return
 	}
-	e, ok := errors.AsType[*hermod.Error](err)
-	if !ok || len(e.Fields) == 0 {
-		f.Fail("url", "is refused")
-		return
-	}
-	for _, wrong := range e.Fields {
-		f.Fail("url", wrong.Reason)
-	}
+	f.Wrong = append(f.Wrong, subscription.Refusals(err, "url", "url")...)
 }
 
 func readTypes(f *input.Fields, s *hermod.Subscription) {

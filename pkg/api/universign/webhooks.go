@@ -10,11 +10,13 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
 // A WebhookStore reads what was sent.
 type WebhookStore interface {
+	subscription.Reader
 	// Attempts is a page of the delivery log.
 	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
 	// LastOf reads the row of a delivery with the highest run, and of those the one
@@ -22,9 +24,6 @@ type WebhookStore interface {
 	LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error)
 	// EventsByKey reads events; those that do not exist are missing.
 	EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error)
-	// Subscription reads a subscription, tombstones included. It fails with
-	// CodeNotFound.
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
 }
 
 // A Retrier starts deliveries again.
