@@ -63,7 +63,7 @@ func testCatalog(t *testing.T, target Target) {
 	c.api(http.MethodGet, path, nil).want(http.StatusNotFound)
 
 	kinds := c.api(http.MethodGet, "/metadata/subscription-types", nil).want(http.StatusOK)
-	if kinds.text("data.0.type") != "Webhook" || kinds.value("data.0.supported") != true || kinds.text("data.0.schema.type") != "object" || len(kinds.list("data")) != 4 {
+	if kinds.text("data.0.type") != "Webhook" || kinds.value("data.0.supported") != true || kinds.text("data.0.schema.type") != "object" || len(kinds.list("data")) != 8 {
 		t.Errorf("subscription types %s", kinds.body)
 	}
 }
