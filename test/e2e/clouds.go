@@ -33,7 +33,7 @@ func NewClouds(t *testing.T) *Clouds {
 func (c *Clouds) Endpoints(t *testing.T) push.Endpoints {
 	t.Helper()
 	list := ""
-	for _, host := range []string{"servicebus.windows.net", "login.microsoftonline.com", "googleapis.com"} {
+	for _, host := range []string{"servicebus.windows.net", "login.microsoftonline.com", "googleapis.com", "amazonaws.com"} {
 		list += host + "=" + c.server.URL + ","
 	}
 	endpoints, err := push.ParseEndpoints(list)

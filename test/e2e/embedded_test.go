@@ -39,7 +39,7 @@ func startNode(t *testing.T) e2e.Target {
 	}
 	base := "http://" + listener.Addr().String()
 	n, err := node.Open(t.Context(), node.Options{
-		Data: t.TempDir(), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Data: t.TempDir(), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, AWS: e2e.OnAWS(t), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Timing: node.Timing{
 			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
 		},

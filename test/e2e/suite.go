@@ -57,6 +57,7 @@ func Run(t *testing.T, target Target) {
 		{"events of Universign are listed, exported and counted", testUniversignEvents},
 		{"another workspace of Universign sees and changes nothing", testUniversignIsolation},
 		{"each dialect is served on a host of its own too", testOwnHosts},
+		{"events arrive as CloudEvents, and are taken as such", testCloudEventDeliveries},
 		{"events of internal types skip ordinary subscriptions", testInternal},
 	}
 	if target.Clouds != nil {
@@ -84,6 +85,7 @@ func queueTests() []namedTest {
 		{"an event starts a flow of Mint", testMint},
 		{"events arrive in a topic of Google Pub/Sub, with others in one request", testPubSub},
 		{"events arrive in Google Pub/Sub and Azure Service Bus without a secret", testKeyless},
+		{"events arrive in a queue, a topic, a bus and a stream of AWS by a role of its owner", testAWS},
 	}
 }
 
