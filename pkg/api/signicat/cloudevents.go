@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"hermod/pkg/api"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 )
@@ -23,13 +24,13 @@ const (
 func bodyOf(e *hermod.Event, format hermod.OutputFormat) (body []byte, mediaType string, attributes []deliver.Named, err error) {
 	switch format {
 	case hermod.NativeFormat:
-		body, err = encode(wireEventOf(e))
+		body, err = api.EncodeJSON(wireEventOf(e))
 		return body, jsonMedia, nil, err
 	case hermod.CloudEventsStructured:
 		body, err = structured(e)
 		return body, cloudEventMedia, nil, err
 	case hermod.CloudEventsBinary:
-		body, err = encode(e.Data)
+		body, err = api.EncodeJSON(e.Data)
 		return body, jsonMedia, cloudAttributes(e), err
 	default:
 		return nil, "", nil, fmt.Errorf("no format %q is known", format)
@@ -72,7 +73,7 @@ func structured(e *hermod.Event) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for _, a := range append(cloudAttributes(e), deliver.Named{Name: "datacontenttype", Value: jsonMedia}) {
-		value, err := encode(a.Value)
+		value, err := api.EncodeJSON(a.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +81,7 @@ func structured(e *hermod.Event) ([]byte, error) {
 		b.Write(value)
 		b.WriteByte(',')
 	}
-	data, err := encode(e.Data)
+	data, err := api.EncodeJSON(e.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -2,15 +2,12 @@ package signicat
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"unicode/utf8"
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/hermod"
-	"hermod/pkg/ingest"
 )
 
 // docsURL is the `type` of every problem: that API has one page for all of them.
@@ -32,30 +29,24 @@ type invalidParam struct {
 	Reason string `json:"reason"`
 }
 
-// answer is how one code is answered.
-type answer struct {
-	status      int
-	code, title string
-}
+// title is how one code is answered, besides its status.
+type title struct{ code, text string }
 
-// answers maps every code of the domain, in one table.
-var answers = map[hermod.Code]answer{
-	hermod.CodeInvalid:            {http.StatusBadRequest, "invalid_request_parameter", "Invalid request parameter"},
-	hermod.CodeUnauthorized:       {http.StatusUnauthorized, "invalid_token", "Invalid authentication token."},
-	hermod.CodeForbidden:          {http.StatusForbidden, "forbidden", "Forbidden"},
-	hermod.CodeNotFound:           {http.StatusNotFound, "not_found", "Not found"},
-	hermod.CodeConflict:           {http.StatusConflict, "conflict", "Conflict"},
-	hermod.CodePreconditionFailed: {http.StatusPreconditionFailed, "precondition_failed", "Precondition failed"},
-	hermod.CodeTooLarge:           {http.StatusRequestEntityTooLarge, "too_large", "Too large"},
-	hermod.CodeTooManyRequests:    {http.StatusTooManyRequests, "too_many_requests", "Too many requests"},
-	hermod.CodeUnavailable:        {http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable"},
-	hermod.CodeInternal:           {http.StatusInternalServerError, "internal_error", "Internal error"},
-}
-
-// requestAnswers maps the refusals that only HTTP has a status for.
-var requestAnswers = map[int]answer{
-	http.StatusMethodNotAllowed:     {http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed"},
-	http.StatusUnsupportedMediaType: {http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported media type"},
+// titles maps every code, in one table.
+var titles = map[hermod.Code]title{
+	hermod.CodeInvalid:            {"invalid_request_parameter", "Invalid request parameter"},
+	hermod.CodeUnauthorized:       {"invalid_token", "Invalid authentication token."},
+	hermod.CodeForbidden:          {"forbidden", "Forbidden"},
+	hermod.CodeNotFound:           {"not_found", "Not found"},
+	hermod.CodeConflict:           {"conflict", "Conflict"},
+	hermod.CodePreconditionFailed: {"precondition_failed", "Precondition failed"},
+	hermod.CodeTooLarge:           {"too_large", "Too large"},
+	hermod.CodeTooManyRequests:    {"too_many_requests", "Too many requests"},
+	hermod.CodeUnavailable:        {"unavailable", "Temporarily unavailable"},
+	hermod.CodeInternal:           {"internal_error", "Internal error"},
+	api.CodeMethodNotAllowed:      {"method_not_allowed", "Method not allowed"},
+	api.CodeUnsupportedMediaType:  {"unsupported_media_type", "Unsupported media type"},
+	api.CodeMalformed:             {"invalid_json", "Malformed JSON"},
 }
 
 // Dialect is how the native API authenticates and says what went wrong.
@@ -70,72 +61,38 @@ func (d Dialect) Authenticate(r *http.Request) (*hermod.Principal, error) {
 
 // WriteError answers with a problem. What is internal stays in the log.
 func (d Dialect) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	a, detail, fields := describe(err)
+	failure := api.Describe(err)
+	detail, fields := failure.Message, failure.Fields
+	switch {
+	case failure.Code == hermod.CodeInternal:
+		detail = "Something went wrong on our side. The traceId finds it in our log."
+	case len(fields) > 0:
+		detail = "Your request has failed validation."
+	}
 	if len(fields) > maxParams {
 		detail = fmt.Sprintf("%s The first %d of %d faults are listed.", detail, maxParams, len(fields))
 		fields = fields[:maxParams]
 	}
+	says := titles[failure.Code]
 	p := problem{
-		Type: docsURL, Title: a.title, Status: a.status, Detail: clip(detail), Code: a.code, TraceID: api.Trace(r.Context()),
+		Type: docsURL, Title: says.text, Status: failure.Status, Detail: clip(detail), Code: says.code, TraceID: api.Trace(r.Context()),
 	}
 	for _, f := range fields {
 		p.InvalidParams = append(p.InvalidParams, invalidParam{Name: clip(f.Name), Reason: clip(f.Reason)})
 	}
 	h := w.Header()
-	switch a.status {
-	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-	case http.StatusTooManyRequests:
-		h.Set("Retry-After", "1") // limits are by the second
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", "5")
-	}
+	failure.SetHeader(h, `Bearer error="invalid_token"`)
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(a.status)
+	w.WriteHeader(failure.Status)
 	// The status is sent: an error from here on is the connection's.
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-// The bounds of a problem. What is wrong with a large request may be as large, and
-// its texts may quote it.
+// The bounds of a problem.
 const (
 	maxParams = 100
 	maxText   = 500 // bytes
 )
 
-// clip cuts a text that is too long between two characters.
-func clip(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	end := maxText
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
-}
-
-func describe(err error) (a answer, detail string, fields []hermod.FieldError) {
-	if e, ok := errors.AsType[*api.RequestError](err); ok {
-		if a, ok = requestAnswers[e.Status]; ok {
-			return a, e.Message, nil
-		}
-	}
-	e, ok := errors.AsType[*hermod.Error](err)
-	if ok {
-		a, ok = answers[e.Code]
-	}
-	switch {
-	case !ok || e.Code == hermod.CodeInternal:
-		return answers[hermod.CodeInternal], "Something went wrong on our side. The traceId finds it in our log.", nil
-	case len(e.Fields) > 0:
-		return a, "Your request has failed validation.", e.Fields
-	}
-	if _, malformed := errors.AsType[ingest.ErrMalformed](err); malformed {
-		a.code, a.title = "invalid_json", "Malformed JSON"
-	}
-	return a, e.Message, nil
-}
-
-func statusText(status int) string { return http.StatusText(status) }
+func clip(s string) string { return api.Clip(s, maxText) }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+
+	"hermod/pkg/api"
 )
 
 // masked stands where a secret would.
@@ -18,7 +20,7 @@ func mask(configuration json.RawMessage) json.RawMessage {
 	if err != nil {
 		return json.RawMessage("null")
 	}
-	shown, err := encode(maskValue("", v))
+	shown, err := api.EncodeJSON(maskValue("", v))
 	if err != nil {
 		return json.RawMessage("null")
 	}
@@ -110,7 +112,7 @@ func unmask(configuration, before json.RawMessage) (json.RawMessage, error) {
 	if v, err = unmaskValue("", v, was); err != nil {
 		return nil, err
 	}
-	return encode(v)
+	return api.EncodeJSON(v)
 }
 
 func unmaskValue(name string, v, was any) (any, error) {

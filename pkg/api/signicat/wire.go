@@ -3,10 +3,11 @@
 package signicat
 
 import (
-	"bytes"
 	"encoding/json"
+	"net/http"
 	"time"
 
+	"hermod/pkg/api"
 	"hermod/pkg/hermod"
 )
 
@@ -20,21 +21,11 @@ const timeLayout = "2006-01-02T15:04:05.9999999Z07:00"
 type wireTime time.Time
 
 func (t wireTime) MarshalJSON() ([]byte, error) {
-	if time.Time(t).IsZero() {
-		return []byte("null"), nil
-	}
-	return []byte(`"` + time.Time(t).UTC().Format(timeLayout) + `"`), nil
+	return api.EncodeTime(time.Time(t), timeLayout)
 }
 
 // nullable is a string on the wire; the empty one is null.
-type nullable string
-
-func (s nullable) MarshalJSON() ([]byte, error) {
-	if s == "" {
-		return []byte("null"), nil
-	}
-	return encode(string(s))
-}
+type nullable = api.Nullable
 
 // wireEvent is an event of exactly nine members, in answers and in deliveries.
 type wireEvent struct {
@@ -59,18 +50,6 @@ func wireEventOf(e *hermod.Event) *wireEvent {
 		EventData: e.Data, AccountID: nullable(e.AccountID), OrganizationID: nullable(e.OrganizationID),
 		ExpiresAt: wireTime(e.ExpiresAt), Tags: tags,
 	}
-}
-
-// encode is JSON without a line end and without escapes for HTML, which receivers
-// written in other languages don't expect.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // eventItem is an event in a list or read by its id.
@@ -120,7 +99,7 @@ func logItemOf(a *hermod.Attempt, e *hermod.Event) logItem {
 	}
 	if a.StatusCode != 0 {
 		item.Properties["statusCode"] = a.StatusCode
-		item.Properties["reasonPhrase"] = nullable(statusText(a.StatusCode))
+		item.Properties["reasonPhrase"] = nullable(http.StatusText(a.StatusCode))
 	}
 	if !a.Replay.IsZero() {
 		item.Properties["replay"] = a.Replay.String()

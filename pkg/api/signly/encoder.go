@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"hermod/pkg/api"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 	"hermod/pkg/sign"
@@ -27,13 +28,10 @@ func (Encoder) Schedule() hermod.Schedule { return defaultRetries().schedule() }
 func (Encoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload, error) {
 	wire := eventOf(d.Event, d.Subscription.Tenant)
 	wire.Attempt = d.Key.Number
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(wire); err != nil {
+	body, err := api.EncodeJSON(wire)
+	if err != nil {
 		return deliver.Payload{}, fmt.Errorf("encoding event %s: %w", d.Event.ID, err)
 	}
-	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	header := http.Header{}
 	if secret := d.Subscription.Secrets.SigningSecret; secret != "" {
 		header.Set(SignatureHeader, sign.HMACHex(secret, body))

@@ -1,6 +1,7 @@
 package signly
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,46 +11,40 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/hermod"
-	"hermod/pkg/ingest"
 )
 
 // refused is how one kind of error is answered.
-type refused struct {
-	status     int
-	code, kind string
-}
+type refused struct{ code, kind string }
 
-// refusals maps every code of the domain, in one table. Of all of them the vendor's
-// page shows precondition_failed alone; the others are inferred.
+// refusals maps every code, in one table. Of all of them the vendor's page shows
+// precondition_failed alone; the others are inferred.
 var refusals = map[hermod.Code]refused{
-	hermod.CodeInvalid:            {http.StatusBadRequest, "validation_error", "validation"},
-	hermod.CodeUnauthorized:       {http.StatusUnauthorized, "unauthorized", "authentication"},
-	hermod.CodeForbidden:          {http.StatusForbidden, "forbidden", "authorization"},
-	hermod.CodeNotFound:           {http.StatusNotFound, "not_found", "not_found"},
-	hermod.CodeConflict:           {http.StatusConflict, "conflict", "concurrency"},
-	hermod.CodePreconditionFailed: {http.StatusPreconditionFailed, "precondition_failed", "concurrency"},
-	hermod.CodeTooLarge:           {http.StatusRequestEntityTooLarge, "payload_too_large", "request"},
-	hermod.CodeTooManyRequests:    {http.StatusTooManyRequests, "rate_limited", "rate_limit"},
-	hermod.CodeUnavailable:        {http.StatusServiceUnavailable, "service_unavailable", "availability"},
-	hermod.CodeInternal:           {http.StatusInternalServerError, "internal_error", "internal"},
-}
-
-// requestRefusals maps those that only HTTP has a status for.
-var requestRefusals = map[int]refused{
-	http.StatusMethodNotAllowed:     {http.StatusMethodNotAllowed, "method_not_allowed", "request"},
-	http.StatusUnsupportedMediaType: {http.StatusUnsupportedMediaType, "unsupported_media_type", "request"},
+	hermod.CodeInvalid:            {"validation_error", "validation"},
+	hermod.CodeUnauthorized:       {"unauthorized", "authentication"},
+	hermod.CodeForbidden:          {"forbidden", "authorization"},
+	hermod.CodeNotFound:           {"not_found", "not_found"},
+	hermod.CodeConflict:           {"conflict", "concurrency"},
+	hermod.CodePreconditionFailed: {"precondition_failed", "concurrency"},
+	hermod.CodeTooLarge:           {"payload_too_large", "request"},
+	hermod.CodeTooManyRequests:    {"rate_limited", "rate_limit"},
+	hermod.CodeUnavailable:        {"service_unavailable", "availability"},
+	hermod.CodeInternal:           {"internal_error", "internal"},
+	api.CodeMethodNotAllowed:      {"method_not_allowed", "request"},
+	api.CodeUnsupportedMediaType:  {"unsupported_media_type", "request"},
+	api.CodeMalformed:             {"invalid_json", "validation"},
 }
 
 // The refusals that are narrower than their code in the domain.
 var (
-	malformed   = refused{http.StatusBadRequest, "invalid_json", "validation"}
-	noWebhook   = refused{http.StatusNotFound, "webhook_not_found", "not_found"}
-	unreachable = refused{http.StatusUnprocessableEntity, "webhook_unreachable", "connectivity"}
+	noWebhook   = refused{"webhook_not_found", "not_found"}
+	unreachable = refused{"webhook_unreachable", "connectivity"}
 )
 
 // A detailed error says more than one of the domain can.
 type detailed struct {
 	err *hermod.Error
+	// status replaces that of the code; 0 keeps it.
+	status int
 	// as replaces what the table says of the code; nil keeps it.
 	as      *refused
 	details any
@@ -63,7 +58,7 @@ func errNoWebhook(id string) error {
 	type missing struct {
 		WebhookID string `json:"webhookId"`
 	}
-	return &detailed{hermod.Errorf(hermod.CodeNotFound, "Webhook not found."), &noWebhook, missing{clip(id)}}
+	return &detailed{hermod.Errorf(hermod.CodeNotFound, "Webhook not found."), 0, &noWebhook, missing{clip(id)}}
 }
 
 // errStale says that a webhook has another version than the one expected. That the
@@ -74,7 +69,7 @@ func errStale(expected, current int64) error {
 		Expected int64 `json:"expectedVersion"`
 		Current  int64 `json:"currentVersion"`
 	}
-	return &detailed{hermod.Errorf(hermod.CodePreconditionFailed, "Webhook version mismatch."), nil, stale{expected, current}}
+	return &detailed{hermod.Errorf(hermod.CodePreconditionFailed, "Webhook version mismatch."), 0, nil, stale{expected, current}}
 }
 
 // errUnreachable says why a destination could not be reached. Neither text may hold a
@@ -84,7 +79,8 @@ func errUnreachable(url, reason string) error {
 		URL    string `json:"url"`
 		Reason string `json:"reason"`
 	}
-	return &detailed{hermod.Errorf(hermod.CodeInvalid, "The webhook could not be reached."), &unreachable, unreached{url, reason}}
+	err := hermod.Errorf(hermod.CodeInvalid, "The webhook could not be reached.")
+	return &detailed{err, http.StatusUnprocessableEntity, &unreachable, unreached{url, reason}}
 }
 
 // A field is one fault of the input.
@@ -98,8 +94,7 @@ type faults struct {
 	Fields []field `json:"fields"`
 }
 
-// The bounds of an error. What is wrong with a large request may be as large, and its
-// texts may quote it.
+// The bounds of an error.
 const (
 	maxFaults = 100
 	maxText   = 500 // bytes
@@ -108,38 +103,25 @@ const (
 // none is the details of an error that has nothing to add.
 type none struct{}
 
-// describe is what the caller is told of an error. What is internal stays in the log.
-func describe(err error) (as refused, message string, details any) {
-	if e, ok := errors.AsType[*api.RequestError](err); ok {
-		if as, ok = requestRefusals[e.Status]; ok {
-			return as, sentence(e.Message), none{}
-		}
-	}
-	e, ok := errors.AsType[*hermod.Error](err)
-	if ok {
-		as, ok = refusals[e.Code]
-	}
-	if !ok || e.Code == hermod.CodeInternal {
-		return refusals[hermod.CodeInternal], "Something went wrong on our side. The request_id finds it in our log.", none{}
-	}
-	if d, ok := errors.AsType[*detailed](err); ok {
-		if d.as != nil {
-			as = *d.as
-		}
-		return as, e.Message, d.details
-	}
-	if _, ok := errors.AsType[ingest.ErrMalformed](err); ok {
-		return malformed, sentence(e.Message), none{}
-	}
+// describe is what the caller is told of an error.
+func describe(err error) (f api.Failure, as refused, details any) {
+	f = api.Describe(err)
+	as, details = refusals[f.Code], none{}
+	d, ok := errors.AsType[*detailed](err)
 	switch {
-	case len(e.Fields) > 0:
-		message, list := faultsOf(e.Fields)
-		return as, message, list
-	case e.Code == hermod.CodeInvalid:
-		return as, sentence(e.Message), faults{[]field{}}
+	case f.Code == hermod.CodeInternal:
+		f.Message = "Something went wrong on our side. The request_id finds it in our log."
+	case ok:
+		f.Status = cmp.Or(d.status, f.Status)
+		as, details = *cmp.Or(d.as, &as), d.details
+	case len(f.Fields) > 0:
+		f.Message, details = faultsOf(f.Fields)
+	case f.Code == hermod.CodeInvalid:
+		f.Message, details = sentence(f.Message), faults{[]field{}}
 	default:
-		return as, sentence(e.Message), none{}
+		f.Message = sentence(f.Message)
 	}
+	return f, as, details
 }
 
 func faultsOf(all []hermod.FieldError) (message string, list faults) {
@@ -164,33 +146,15 @@ func sentence(text string) string {
 	return string(unicode.ToUpper(first)) + text[size:] + "."
 }
 
-// clip cuts a text that is too long between two characters.
-func clip(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	end := maxText
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
-}
+func clip(s string) string { return api.Clip(s, maxText) }
 
 // writeError answers with the envelope of an error.
 func writeError(w http.ResponseWriter, r *http.Request, now time.Time, err error) {
-	as, message, details := describe(err)
-	switch as.status {
-	case http.StatusUnauthorized:
-		// RFC 9110, section 11.6.1, wants a challenge, and this way of presenting a
-		// credential has no name of its own.
-		w.Header().Set("WWW-Authenticate", `Signly realm="signly"`)
-	case http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "1") // limits are by the second
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "5")
-	}
+	f, as, details := describe(err)
+	// This way of presenting a credential has no name of its own.
+	f.SetHeader(w.Header(), `Signly realm="signly"`)
 	// The status is sent: an error from here on is the connection's.
-	_ = api.WriteJSON(w, as.status, envelope{
-		Status: as.status, Code: as.code, Message: message, Meta: metaOf(r, now), Error: &failure{as.kind, details},
+	_ = api.WriteJSON(w, f.Status, envelope{
+		Status: f.Status, Code: as.code, Message: f.Message, Meta: metaOf(r, now), Error: &failure{as.kind, details},
 	})
 }

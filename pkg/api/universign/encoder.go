@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"hermod/pkg/api"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 	"hermod/pkg/sign"
@@ -45,7 +46,7 @@ func (c Encoder) Schedule() hermod.Schedule {
 // Encode makes the payload of an attempt. The body is the same at every attempt, the
 // signature is not.
 func (c Encoder) Encode(ctx context.Context, d deliver.Delivery) (deliver.Payload, error) {
-	body, err := encode(eventObjectOf(d.Event))
+	body, err := api.EncodeJSON(eventObjectOf(d.Event))
 	if err != nil {
 		return deliver.Payload{}, fmt.Errorf("encoding event %s: %w", d.Event.ID, err)
 	}

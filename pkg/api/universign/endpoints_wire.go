@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"hermod/pkg/api"
 	"hermod/pkg/api/input"
 	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
@@ -125,7 +126,7 @@ func readTypes(f *input.Fields, s *hermod.Subscription) {
 	var filters []hermod.Pattern
 	for _, name := range names {
 		if !isType(name) {
-			f.Fail("event_types", fmt.Sprintf("holds %q, which is no event type", clip(name, maxText/2)))
+			f.Fail("event_types", fmt.Sprintf("holds %q, which is no event type", api.Clip(name, maxText/2)))
 			continue
 		}
 		if filter := hermod.Pattern(sender + ":" + name); !slices.Contains(filters, filter) {

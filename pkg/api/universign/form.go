@@ -113,6 +113,6 @@ func elements(values []string) ([]string, error) {
 }
 
 func raw(v any) json.RawMessage {
-	text, _ := encode(v) // strings cannot fail
+	text, _ := api.EncodeJSON(v) // strings cannot fail
 	return bytes.Clone(text)
 }

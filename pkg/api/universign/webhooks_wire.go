@@ -3,6 +3,7 @@ package universign
 import (
 	"strings"
 
+	"hermod/pkg/api"
 	"hermod/pkg/hermod"
 )
 
@@ -105,7 +106,7 @@ func (c optionalCode) MarshalJSON() ([]byte, error) {
 	if c == 0 {
 		return []byte("null"), nil
 	}
-	return encode(int(c))
+	return api.EncodeJSON(int(c))
 }
 
 // A sent webhook is its key, its last row and its event. There is no row before the

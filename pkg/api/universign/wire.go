@@ -3,11 +3,10 @@
 package universign
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"time"
 
+	"hermod/pkg/api"
 	"hermod/pkg/hermod"
 )
 
@@ -55,32 +54,11 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 type wireTime time.Time
 
 func (t wireTime) MarshalJSON() ([]byte, error) {
-	if time.Time(t).IsZero() {
-		return []byte("null"), nil
-	}
-	return []byte(`"` + time.Time(t).UTC().Format(timeLayout) + `"`), nil
+	return api.EncodeTime(time.Time(t), timeLayout)
 }
 
 // nullable is a string on the wire; the empty one is null.
-type nullable string
-
-func (s nullable) MarshalJSON() ([]byte, error) {
-	if s == "" {
-		return []byte("null"), nil
-	}
-	return encode(string(s))
-}
-
-// encode is JSON without a line end and without escapes for HTML.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
+type nullable = api.Nullable
 
 // typeName is a type as the dialect shows it: without the sender where that is the
 // dialect's own.
