@@ -22,11 +22,11 @@ type googleIdentity struct {
 
 // The hosts and scopes of Google's workload identity federation.
 const (
-	googleIAM         = "//iam.googleapis.com/"
-	googleSTS         = "https://sts.googleapis.com/v1/token"
-	googleCredentials = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
-	scopePubsub       = "https://www.googleapis.com/auth/pubsub"
-	scopePlatform     = "https://www.googleapis.com/auth/cloud-platform"
+	googleIAM      = "//iam.googleapis.com/"
+	googleSTS      = "https://sts.googleapis.com/v1/token"
+	googleAccounts = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+	scopePubsub    = "https://www.googleapis.com/auth/pubsub"
+	scopePlatform  = "https://www.googleapis.com/auth/cloud-platform"
 )
 
 // provider gives the provider's full name, which is the audience of the exchange.
@@ -80,7 +80,7 @@ func (g *googleIdentity) federate(f federation, ref hermod.Ref, provider string)
 		scope = scopePlatform
 		f.next = func(token string) tokenExchange {
 			return tokenExchange{
-				url:    googleCredentials + g.ServiceAccountEmail + ":generateAccessToken",
+				url:    googleAccounts + g.ServiceAccountEmail + ":generateAccessToken",
 				header: jsonHeader("Bearer " + token), body: []byte(`{"scope":["` + scopePubsub + `"],"lifetime":"3600s"}`),
 			}
 		}

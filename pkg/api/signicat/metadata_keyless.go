@@ -51,17 +51,14 @@ func named(members ...string) []object {
 }
 
 // eitherSecretOrIdentity are the two ways to be let in: by the secret in the member, or by
-// a workloadIdentity without one and with what stands besides it.
-func eitherSecretOrIdentity(member string, secret, besides object) []object {
+// a workloadIdentity without one, and with the namespace where there is one.
+func eitherSecretOrIdentity(member string, secret, namespace object) []object {
+	beside, required := object{member: object{"enum": []any{nil, ""}}, "workloadIdentity": object{"type": "object"}}, []string{"workloadIdentity"}
+	if namespace != nil {
+		beside["namespace"], required = namespace, append(required, "namespace")
+	}
 	return []object{
-		{
-			"required":   []string{member},
-			"properties": object{member: secret, "workloadIdentity": object{"type": "null"}},
-		},
-		{
-			"required":   []string{"workloadIdentity"},
-			"properties": object{member: object{"enum": []any{nil, ""}}, "workloadIdentity": object{"type": "object"}},
-			"allOf":      []object{besides},
-		},
+		{"required": []string{member}, "properties": object{member: secret, "workloadIdentity": object{"type": "null"}}},
+		{"required": required, "properties": beside},
 	}
 }

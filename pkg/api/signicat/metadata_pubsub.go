@@ -46,6 +46,6 @@ func pubsubSchema() object {
 			"client_email": matching("The account.", "^[!-~]*@[!-~]*$"),
 			"private_key":  matching("Its key: RSA, of 2048 to 4096 bits.", "-----BEGIN"),
 		},
-	}, object{})
+	}, nil)
 	return s
 }

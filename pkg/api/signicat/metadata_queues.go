@@ -30,12 +30,7 @@ func azureSchema() object {
 			anyCase(`[.]servicebus[.](windows[.]net|chinacloudapi[.]cn|usgovcloudapi[.]net)`)+`/*`)},
 		{"pattern": part("sharedaccesskeyname", `[^; ][^;]{0,255}`)},
 		{"pattern": part("sharedaccesskey", `[^; ][^;]{0,255}`)},
-	}}, object{
-		"required": []string{"namespace"},
-		"properties": object{
-			"namespace": object{"type": "string", "pattern": "^" + hostLabel + "(" + anyCase("[.]servicebus[.]windows[.]net") + ")?$"},
-		},
-	})
+	}}, object{"type": "string", "pattern": "^" + hostLabel + "(" + anyCase("[.]servicebus[.]windows[.]net") + ")?$"})
 	return s
 }
 

@@ -46,10 +46,6 @@ func (m *Metadata) types() []subscriptionType {
 	return append(all, m.awsTypes()...)
 }
 
-func text(description string) object {
-	return object{"type": "string", "minLength": 1, "description": description}
-}
-
 // configuration is the schema of a typeConfiguration. Members nobody knows are
 // tolerated.
 func configuration(properties object, required ...string) object {
