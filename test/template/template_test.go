@@ -358,6 +358,10 @@ func TestRolesAreExact(t *testing.T) {
 					if id == "UniversignEventsRole" && named == "map[Fn::Sub:${ExportsBucket.Arn}/*]" {
 						continue // the objects of a bucket: there is no other name for all of them
 					}
+					if (id == "DeliverRole" || id == "SubscriptionsRole") && fmt.Sprint(actions) == "[sts:AssumeRole]" &&
+						named == "map[Fn::Sub:arn:${AWS::Partition}:iam::*:role/${TargetRolePrefix}*]" {
+						continue // subscribers' roles are in accounts that nobody knows beforehand; TargetRolePrefix is never empty
+					}
 					if strings.Contains(named, "*") || !strings.Contains(named, "Fn::") {
 						t.Errorf("%s: %v is allowed on %v", id, actions, r)
 					}
