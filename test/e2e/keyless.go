@@ -61,7 +61,7 @@ func (s *tokenService) verify(assertion, audience string) error {
 }
 
 func get(link string, into any) error {
-	answer, err := http.Get(link) //nolint:noctx // of the target, which answers soon
+	answer, err := http.Get(link)
 	if err != nil {
 		return err
 	}
