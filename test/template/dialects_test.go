@@ -36,7 +36,7 @@ func TestEachDialectHasAHostOfItsOwn(t *testing.T) {
 		paths = append(paths, refers(at(source, "ApiId"))+" "+str(source, "Path"))
 	}
 	wants(t, "paths of universignevents", paths, "[Api /universign/v1/events Api /universign/v1/events/{proxy+} "+
-		"UniversignApi /v1/events UniversignApi /v1/events/{proxy+}]")
+		"UniversignApi /v1/events UniversignApi /universign/v1/events UniversignApi /universign/v1/events/{proxy+} UniversignApi /v1/events/{proxy+}]")
 	wants(t, "number of APIs", len(tpl.of("AWS::Serverless::HttpApi")), 4)
 }
 
