@@ -36,6 +36,7 @@ func (b broken) Subscriptions(context.Context, string) ([]*hermod.Subscription, 
 func (b broken) Subscription(context.Context, hermod.Ref) (*hermod.Subscription, error) {
 	return nil, b.err
 }
+func (b broken) OpenSecrets(context.Context, *hermod.Subscription) error        { return b.err }
 func (b broken) CreateSubscription(context.Context, *hermod.Subscription) error { return b.err }
 func (b broken) UpdateSubscription(context.Context, *hermod.Subscription) error { return b.err }
 func (b broken) Attempt(context.Context, hermod.AttemptKey) (*hermod.Attempt, error) {

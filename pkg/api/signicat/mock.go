@@ -23,7 +23,7 @@ func (p *Replays) mock(w http.ResponseWriter, r *http.Request, who *hermod.Princ
 	if err != nil {
 		return err
 	}
-	sub, err := p.findSubscription(r.Context(), owners, r.PathValue("subscriptionId"))
+	sub, err := findSubscription(r.Context(), p.Store, owners, r.PathValue("subscriptionId"))
 	if err != nil {
 		return err
 	}

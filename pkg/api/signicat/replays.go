@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
 // A ReplayStore reads what can be delivered again, and replays.
 type ReplayStore interface {
+	subscription.Reader
 	// Event reads an event that the owner may see. It fails with CodeNotFound.
 	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
-	// Subscription reads one, tombstones included. It fails with CodeNotFound.
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
 	// Definition reads what an account has registered about a type. It fails with
 	// CodeNotFound.
 	Definition(ctx context.Context, account, event string) (*hermod.Definition, error)
@@ -93,7 +92,7 @@ func (p *Replays) event(w http.ResponseWriter, r *http.Request, who *hermod.Prin
 		return err
 	}
 	if id := api.Query(r, "subscriptionId"); id != "" {
-		sub, err := p.findSubscription(r.Context(), owners, id)
+		sub, err := findSubscription(r.Context(), p.Store, owners, id)
 		if err != nil {
 			return err
 		}
@@ -125,23 +124,6 @@ func (p *Replays) findEvent(ctx context.Context, owners []string, text string) (
 	return nil, errNoEvent()
 }
 
-// findSubscription reads a subscription of one of the owners. One that is deleted
-// does not exist.
-func (p *Replays) findSubscription(ctx context.Context, owners []string, id string) (*hermod.Subscription, error) {
-	ref, ok := refOf(id)
-	if !ok || !slices.Contains(owners, ref.Owner) {
-		return nil, errNoSubscription()
-	}
-	sub, err := p.Store.Subscription(ctx, ref)
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && (sub.Deleted() || sub.Dialect != hermod.Signicat)) {
-		return nil, errNoSubscription()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a subscription: %w", err)
-	}
-	return sub, nil
-}
-
 // create starts a replay of what a filter selects, or only counts it.
 func (p *Replays) create(w http.ResponseWriter, r *http.Request, who *hermod.Principal) error {
 	owners, err := ownersOf(r, who)
@@ -159,7 +141,7 @@ func (p *Replays) create(w http.ResponseWriter, r *http.Request, who *hermod.Pri
 		return err
 	}
 	if replay.SubscriptionID != "" {
-		if _, err := p.findSubscription(r.Context(), owners, replay.SubscriptionID); err != nil {
+		if _, err := findSubscription(r.Context(), p.Store, owners, replay.SubscriptionID); err != nil {
 			return err
 		}
 	}

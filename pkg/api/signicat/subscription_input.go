@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"hermod/pkg/api/input"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 	"hermod/pkg/sign"
 )
@@ -33,7 +34,7 @@ const (
 // A writer is who writes a subscription, and with what.
 type writer struct {
 	principal *hermod.Principal
-	targets   Targets
+	targets   subscription.Targets
 	random    func([]byte)
 }
 
@@ -104,7 +105,7 @@ func (f *fields) common(s *hermod.Subscription, w writer) {
 
 // configuration reads where to push. A mask that an answer showed in a secret's
 // place keeps the secret, so that what was read can be written back.
-func (f *fields) configuration(s *hermod.Subscription, targets Targets) {
+func (f *fields) configuration(s *hermod.Subscription, targets subscription.Targets) {
 	if !f.Given("typeConfiguration") || s.Type == "" {
 		return
 	}

@@ -2,7 +2,6 @@ package signicat
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,33 +9,14 @@ import (
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
 )
 
-// A SubscriptionStore keeps subscriptions, with their secrets.
-type SubscriptionStore interface {
-	// Subscriptions reads all of an owner's, tombstones included, secrets sealed.
-	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
-	// Subscription reads one, tombstones included. It fails with CodeNotFound.
-	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
-	// CreateSubscription puts s as version 1. It fails with CodeConflict where the
-	// id is taken.
-	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
-	// UpdateSubscription replaces the row whose version is s.Version. It fails with
-	// CodePreconditionFailed where the row has another version.
-	UpdateSubscription(ctx context.Context, s *hermod.Subscription) error
-}
-
-// Targets judges the configuration of destinations.
-type Targets interface {
-	// Check fails with CodeInvalid, naming the member at fault.
-	Check(kind string, configuration json.RawMessage) error
-}
-
 // Subscriptions are the subscriptions of the native API.
 type Subscriptions struct {
-	Store   SubscriptionStore
-	Targets Targets
+	Store   subscription.Store
+	Targets subscription.Targets
 	Prober  Prober
 	Cursors api.Cursors
 	BaseURL api.BaseURL
@@ -44,17 +24,8 @@ type Subscriptions struct {
 	Random  func([]byte)
 }
 
-const (
-	// updateTries is how often an update that lost a race is tried again: this API
-	// knows no versions, so the last writer wins.
-	updateTries = 5
-	// createTries is how many ids a create tries: of 380 million, the first is all
-	// but always free.
-	createTries = 5
-	// maxSubscriptionID bounds an id in bytes, within what every store takes for a
-	// key.
-	maxSubscriptionID = 256
-)
+// maxSubscriptionID bounds an id in bytes, within what every store takes for a key.
+const maxSubscriptionID = 256
 
 // Routes are the rows of the subscriptions.
 func (s *Subscriptions) Routes() []api.Route {
@@ -80,24 +51,14 @@ func (s *Subscriptions) create(w http.ResponseWriter, r *http.Request, p *hermod
 	if err != nil {
 		return err
 	}
-	now := s.Now().UTC()
-	sub := &hermod.Subscription{
-		Owner: owner, Dialect: hermod.Signicat, Active: true, CreatedAt: now, UpdatedAt: now, Version: 1,
-	}
+	sub := s.keeper().New(owner, "")
 	if err := in.create(sub, s.writer(p)); err != nil {
 		return err
 	}
-	for range createTries {
-		sub.ID = s.newID(owner)
-		err := s.Store.CreateSubscription(r.Context(), sub)
-		if err == nil {
-			return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, now, true))
-		}
-		if hermod.CodeOf(err) != hermod.CodeConflict {
-			return fmt.Errorf("creating a subscription: %w", err)
-		}
+	if err := s.keeper().Create(r.Context(), sub, func() string { return s.newID(owner) }); err != nil {
+		return err
 	}
-	return hermod.Errorf(hermod.CodeUnavailable, "no free id was found; try again")
+	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, sub.CreatedAt, true))
 }
 
 func (s *Subscriptions) writer(p *hermod.Principal) writer {
@@ -135,25 +96,23 @@ func errNoSubscription() error {
 	return hermod.Errorf(hermod.CodeNotFound, "no subscription has this id")
 }
 
-// find reads the subscription that the path names. One that is another owner's,
-// another dialect's or deleted does not exist.
+// find reads the subscription that the path names, of those that the request is about.
 func (s *Subscriptions) find(r *http.Request, p *hermod.Principal) (*hermod.Subscription, error) {
 	owners, err := ownersOf(r, p)
 	if err != nil {
 		return nil, err
 	}
-	ref, ok := refOf(r.PathValue("subscriptionId"))
+	return findSubscription(r.Context(), s.Store, owners, r.PathValue("subscriptionId"))
+}
+
+// findSubscription reads a subscription of one of the owners. One that is another
+// dialect's or deleted does not exist.
+func findSubscription(ctx context.Context, store subscription.Reader, owners []string, id string) (*hermod.Subscription, error) {
+	ref, ok := refOf(id)
 	if !ok || !slices.Contains(owners, ref.Owner) {
 		return nil, errNoSubscription()
 	}
-	sub, err := s.Store.Subscription(r.Context(), ref)
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && (sub.Deleted() || sub.Dialect != hermod.Signicat)) {
-		return nil, errNoSubscription()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a subscription: %w", err)
-	}
-	return sub, nil
+	return subscription.Find(ctx, store, ref, subscription.Live(hermod.Signicat), errNoSubscription())
 }
 
 func (s *Subscriptions) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -181,40 +140,23 @@ func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod
 }
 
 func (s *Subscriptions) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
-	_, err := s.change(r, p, func(sub *hermod.Subscription) error {
-		sub.Active, sub.DeletedAt = false, s.Now().UTC()
-		sub.Secrets, sub.Sealed = hermod.Secrets{}, nil // the log needs neither
-		return nil
-	})
-	if err != nil {
+	if _, err := s.change(r, p, s.keeper().Delete); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// change reads, changes and writes the subscription that the path names, again
-// where another writer came between.
+// change changes the subscription that the path names. This API knows no versions: the
+// last writer wins.
 func (s *Subscriptions) change(r *http.Request, p *hermod.Principal, apply func(*hermod.Subscription) error) (*hermod.Subscription, error) {
-	for range updateTries {
-		found, err := s.find(r, p)
-		if err != nil {
-			return nil, err
-		}
-		sub := *found
-		if err := apply(&sub); err != nil {
-			return nil, err
-		}
-		sub.UpdatedAt = s.Now().UTC()
-		err = s.Store.UpdateSubscription(r.Context(), &sub)
-		if err == nil {
-			return &sub, nil
-		}
-		if hermod.CodeOf(err) != hermod.CodePreconditionFailed {
-			return nil, fmt.Errorf("updating a subscription: %w", err)
-		}
+	return s.keeper().Change(r.Context(), func() (*hermod.Subscription, error) { return s.find(r, p) }, apply)
+}
+
+func (s *Subscriptions) keeper() subscription.Keeper {
+	return subscription.Keeper{
+		Dialect: hermod.Signicat, Store: s.Store, Now: s.Now, Busy: "the subscription is being changed by others; try again",
 	}
-	return nil, hermod.Errorf(hermod.CodeConflict, "the subscription is being changed by others; try again")
 }
 
 func (s *Subscriptions) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -226,13 +168,13 @@ func (s *Subscriptions) list(w http.ResponseWriter, r *http.Request, p *hermod.P
 	if err != nil {
 		return err
 	}
-	all, err := s.Store.Subscriptions(r.Context(), owner)
-	if err != nil {
-		return fmt.Errorf("listing subscriptions: %w", err)
-	}
-	all = slices.DeleteFunc(slices.Clone(all), func(sub *hermod.Subscription) bool {
-		return sub.Deleted() || sub.Dialect != hermod.Signicat || orderOf(sub) <= pages.position
+	live := subscription.Live(hermod.Signicat)
+	all, err := subscription.List(r.Context(), s.Store, owner, func(sub *hermod.Subscription) bool {
+		return live(sub) && orderOf(sub) > pages.position
 	})
+	if err != nil {
+		return err
+	}
 	slices.SortFunc(all, func(a, b *hermod.Subscription) int { return strings.Compare(orderOf(a), orderOf(b)) })
 
 	base := s.BaseURL.Of(r)

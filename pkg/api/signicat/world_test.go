@@ -21,6 +21,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/catalog"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
@@ -175,7 +176,7 @@ func newWorld(t testing.TB) *world {
 type parts struct {
 	events        signicat.EventStore
 	acceptor      signicat.Acceptor
-	subscriptions signicat.SubscriptionStore
+	subscriptions subscription.Store
 	logs          signicat.LogStore
 	credentials   auth.CredentialRegistry
 	definitions   signicat.DefinitionStore
