@@ -23,6 +23,11 @@ PARAMETERS = {
     "TestTargetCIDRs": "127.0.0.0/8",
     "TestRetrySchedule": "1s,1s,2s/1500ms",  # as test/e2e expects; what follows the slash is the longest wait in the queue
     "TestRedriveHide": "1s",
+    "PublicUrl": "http://" + os.environ["HERMOD_CLOUD_FRONT"],
+    "TargetRolePrefix": "hermod-",
+    "MintUrl": f"http://{os.environ['HERMOD_CLOUD_CLOUDS']}/mint/{{flowId}}?key=operators-own",
+    "TestEndpoints": ",".join(f"{host}=http://{os.environ['HERMOD_CLOUD_CLOUDS']}" for host in (
+        "servicebus.windows.net", "login.microsoftonline.com", "googleapis.com", "amazonaws.com")),
 }
 
 

@@ -54,9 +54,9 @@ GOFLAGS=$flags CGO_ENABLED=0 quietly sam build --parallel --build-dir "$run/buil
 
 # ---- start
 say "emulator"
-read -r port dynoxide_port < <(python3 - <<'PYTHON'
+read -r port dynoxide_port front_port clouds_port < <(python3 - <<'PYTHON'
 import socket
-held = [socket.socket() for _ in range(2)]
+held = [socket.socket() for _ in range(4)]
 for s in held: s.bind(("127.0.0.1", 0))
 print(*(s.getsockname()[1] for s in held))
 PYTHON
@@ -65,6 +65,8 @@ export AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_REGION=us-east-1 AWS_DEFAULT_
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 unset AWS_PROFILE AWS_SESSION_TOKEN
+# Where the end-to-end suite listens: as the domain of the API, and in the place of the hosts of all clouds.
+export HERMOD_CLOUD_FRONT=127.0.0.1:$front_port HERMOD_CLOUD_CLOUDS=127.0.0.1:$clouds_port
 export HERMOD_DYNOXIDE_URL=http://127.0.0.1:$dynoxide_port HERMOD_STACK_OUTPUTS=$run/outputs.json
 
 started=()

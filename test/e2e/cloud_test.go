@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -42,12 +41,12 @@ type outputs struct {
 
 func TestDeployedTemplate(t *testing.T) {
 	t.Parallel()
-	e2e.Run(t, deployed(t))
-}
-
-func TestDeployedTemplateRedrives(t *testing.T) {
-	t.Parallel()
-	e2e.RunRedrive(t, deployed(t))
+	target := deployed(t)
+	t.Run("redrives", func(t *testing.T) {
+		t.Parallel()
+		e2e.RunRedrive(t, target)
+	})
+	e2e.Run(t, target)
 }
 
 // deployed is the stack that test/cloud/run.sh deployed.
@@ -73,8 +72,11 @@ func deployed(t *testing.T) e2e.Target {
 	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
 	hosts := map[string]string{"signly": out.SignlyURL, "telia": out.TeliaURL, "universign": out.UniversignURL}
 	return e2e.Target{
-		BaseURL:  front(t, os.Getenv("HERMOD_CLOUD_API")),
-		OwnHost:  func(t *testing.T, dialect string) (string, string) { return front(t, hosts[dialect]), "" },
+		BaseURL: front(t, os.Getenv("HERMOD_CLOUD_FRONT"), os.Getenv("HERMOD_CLOUD_API")),
+		OwnHost: func(t *testing.T, dialect string) (string, string) {
+			return front(t, "127.0.0.1:0", hosts[dialect]), ""
+		},
+		Clouds:   e2e.NewClouds(t, os.Getenv("HERMOD_CLOUD_CLOUDS")),
 		Patience: 3 * time.Minute,
 		SendIngest: func(ctx context.Context, body []byte) error {
 			_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &out.IngestQueueURL, MessageBody: aws.String(string(body))})
@@ -152,16 +154,14 @@ func redrive(client *sqs.Client, from, to string) func(context.Context, string) 
 // front stands before the API as its own domain name does on AWS: the emulator
 // serves an API under a path, and a link that Hermod makes from the request's host
 // would lack it.
-func front(t *testing.T, api string) string {
+func front(t *testing.T, address, api string) string {
 	t.Helper()
 	behind, err := url.Parse(api)
 	if err != nil {
 		t.Fatalf("HERMOD_CLOUD_API is no URL; run test/cloud/run.sh: %v", err)
 	}
-	server := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	return e2e.ServeAt(t, address, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(behind)
 		r.Out.Host = r.In.Host
-	}})
-	t.Cleanup(server.Close)
-	return server.URL
+	}}).URL
 }

@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"hermod/pkg/push"
 )
@@ -20,13 +22,25 @@ type Clouds struct {
 	corners map[string]func(w http.ResponseWriter, r *http.Request, body []byte)
 }
 
-// NewClouds starts it; it ends with the test.
-func NewClouds(t *testing.T) *Clouds {
+// NewClouds starts it at an address of this machine; it ends with the test.
+func NewClouds(t *testing.T, address string) *Clouds {
 	t.Helper()
 	c := &Clouds{corners: map[string]func(http.ResponseWriter, *http.Request, []byte){}}
-	c.server = httptest.NewServer(http.HandlerFunc(c.serve))
-	t.Cleanup(c.server.Close)
+	c.server = ServeAt(t, address, http.HandlerFunc(c.serve))
 	return c
+}
+
+// ServeAt serves at an address until the test ends.
+func ServeAt(t *testing.T, address string, h http.Handler) *httptest.Server {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server
 }
 
 // Endpoints are what a target must be set to.

@@ -28,7 +28,7 @@ func TestEmbeddedEngineRedrives(t *testing.T) {
 // startNode serves a node on loopback until the test ends.
 func startNode(t *testing.T) e2e.Target {
 	t.Helper()
-	clouds := e2e.NewClouds(t)
+	clouds := e2e.NewClouds(t, "127.0.0.1:0")
 	mint, err := push.ParseMint(clouds.MintURL(), push.Local())
 	if err != nil {
 		t.Fatal(err)
