@@ -73,7 +73,7 @@ func TestACheckSaysWhatADeliveryWouldMeet(t *testing.T) {
 	if n := deliveries.Load(); n != 0 {
 		t.Errorf("%d requests were no question", n)
 	}
-	if strings.Contains(w.log.String(), "hunter2") {
+	if strings.Contains(w.Lines.String(), "hunter2") {
 		t.Error("the log shows a secret")
 	}
 }

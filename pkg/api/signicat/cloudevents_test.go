@@ -39,7 +39,7 @@ func TestTheFormatIsNativeKeptAndShownWhereItIsAnother(t *testing.T) {
 		}
 	}
 	created := w.do(t, "local", http.MethodPost, subscriptionsPath, webhook(format("CloudEventsStructured"))).json(t, http.StatusOK)
-	stored, err := w.db.Subscription(t.Context(), hermod.Ref{Owner: local, ID: created["id"].(string)})
+	stored, err := w.DB.Subscription(t.Context(), hermod.Ref{Owner: local, ID: created["id"].(string)})
 	if err != nil || stored.Format != hermod.CloudEventsStructured || created["outputFormat"] != "CloudEventsStructured" {
 		t.Errorf("created: %v, %v", created, err)
 	}

@@ -63,7 +63,7 @@ func TestACredentialIsCreatedAndItsSecretShownOnce(t *testing.T) {
 			}
 			for _, name := range secrets {
 				secret, _ := made[name].(string)
-				if len(secret) < 52 || strings.Contains(string(read.body)+string(list.body)+w.log.String(), secret) {
+				if len(secret) < 52 || strings.Contains(string(read.body)+string(list.body)+w.Lines.String(), secret) {
 					t.Errorf("%s %q is shown again", name, secret)
 				}
 				want[name] = secret
@@ -212,7 +212,7 @@ func TestACredentialOfAClientWithAnOddIDIsFoundByItsLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := auth.OAuthClient("odd+id é:?#%41")
-	if err := w.db.PutCredential(t.Context(), &hermod.Credential{ID: id, Account: local}); err != nil {
+	if err := w.DB.PutCredential(t.Context(), &hermod.Credential{ID: id, Account: local}); err != nil {
 		t.Fatal(err)
 	}
 	path := credentialsPath + "/" + url.PathEscape(id)
@@ -229,11 +229,11 @@ func TestCredentialsOfOtherDialectsDoNotExist(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, secret := range provision.LocalSecrets() {
-		if err := provision.ApplySecret(t.Context(), w.db, secret, start); err != nil {
+		if err := provision.ApplySecret(t.Context(), w.DB, secret, start); err != nil {
 			t.Fatal(err)
 		}
 	}
-	all, err := w.db.Credentials(t.Context(), local)
+	all, err := w.DB.Credentials(t.Context(), local)
 	if err != nil || len(all) < 7 {
 		t.Fatalf("%d credentials, %v", len(all), err)
 	}
@@ -293,7 +293,7 @@ func TestAnAccountHasAHundredCredentials(t *testing.T) {
 	w := newWorld(t)
 	const body = `{"type":"client","name":"abc"}`
 	for i := range auth.MaxCredentials - 1 { // other has one
-		if err := w.db.PutCredential(t.Context(), &hermod.Credential{ID: auth.APIKey(fmt.Sprint(i)), Account: other, CreatedAt: start}); err != nil {
+		if err := w.DB.PutCredential(t.Context(), &hermod.Credential{ID: auth.APIKey(fmt.Sprint(i)), Account: other, CreatedAt: start}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -326,7 +326,7 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 		w.do(t, "", http.MethodPost, tokenPath, "grant_type=client_credentials", append(basic(client["clientId"].(string), secret), "Content-Type", formMedia)...)
 		w.do(t, "", http.MethodPost, tokenPath, "grant_type=x&client_secret="+secret, "Content-Type", formMedia)
 	}
-	log := w.log.String()
+	log := w.Lines.String()
 	if lines := strings.Count(log, "\n"); lines < 100 {
 		t.Fatalf("%d lines were logged", lines)
 	}

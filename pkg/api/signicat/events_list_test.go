@@ -368,7 +368,7 @@ func TestATailSinceAMomentLeavesNothingOut(t *testing.T) {
 	w := newWorld(t)
 	w.typed(t, "local", "sign:a", "")
 	w.advance(time.Minute)
-	since := w.now().Format(time.RFC3339)
+	since := w.Now().Format(time.RFC3339)
 	w.advance(time.Minute)
 	var want, came []string
 	for range 7 {

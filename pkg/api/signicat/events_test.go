@@ -34,7 +34,7 @@ func ids(t *testing.T, a answer) []string {
 // count is how many events the owner has.
 func (w *world) count(t *testing.T, owner string) int {
 	t.Helper()
-	events, err := w.db.Events(t.Context(), hermod.EventQuery{Owner: owner, Limit: 1000})
+	events, err := w.DB.Events(t.Context(), hermod.EventQuery{Owner: owner, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestASubscriptionIsInForceForTheEventAfterItsAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := w.db.Event(t.Context(), local, parsed)
+		e, err := w.DB.Event(t.Context(), local, parsed)
 		if err != nil {
 			t.Fatal(err)
 		}

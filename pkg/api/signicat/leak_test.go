@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -93,9 +92,9 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 		"a cause behind a code": {fmt.Errorf("reading: %w", &hermod.Error{Code: hermod.CodeUnavailable, Message: "try again", Err: errInside}), 503, "unavailable", "INFO"},
 		"a foreign status":      {&api.RequestError{Status: http.StatusTeapot, Message: errInside.Error()}, 500, "internal_error", ""},
 	} {
-		w.log.buf.Reset()
+		w.Lines.Reset()
 		b := broken{tt.err}
-		w.serve(slog.New(slog.NewJSONHandler(&w.log, nil)), parts{b, b, b, b, b, b, b})
+		w.serve(w.Log, parts{b, b, b, b, b, b, b})
 		for _, row := range table() {
 			needsStore := !strings.HasSuffix(row.Path, "/subscription-types") && !strings.HasSuffix(row.Path, "/equivalents")
 			if row.Access.IsPublic() || !needsStore {
@@ -122,7 +121,7 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 				t.Errorf("%s, %s %s: %s", name, row.Method, row.Path, a.body)
 			}
 		}
-		if log := w.log.String(); tt.level != "" && (!strings.Contains(log, "hunter2") || !strings.Contains(log, `"level":"`+tt.level+`"`)) {
+		if log := w.Lines.String(); tt.level != "" && (!strings.Contains(log, "hunter2") || !strings.Contains(log, `"level":"`+tt.level+`"`)) {
 			t.Errorf("%s: the log does not say what happened: %.300s", name, log)
 		}
 	}
@@ -148,7 +147,7 @@ func TestAFaultBehindTheTokenEndpointStaysInsideToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for status, err := range map[int]error{500: errInside, 503: &hermod.Error{Code: hermod.CodeUnavailable, Message: "try again", Err: errInside}} {
-		w.issuer = &auth.Issuer{Keys: w.keys, Credentials: brokenKeys{err}, Now: w.now, TokenID: func() string { return "x" }}
+		w.issuer = &auth.Issuer{Keys: w.keys, Credentials: brokenKeys{err}, Now: w.Now, TokenID: func() string { return "x" }}
 		w.serve(discard(), parts{})
 		a := w.do(t, "", http.MethodPost, tokenPath, "grant_type=client_credentials&client_id=a&client_secret=b", "Content-Type", formMedia)
 		wantStatus(t, "token", a, status)

@@ -31,7 +31,7 @@ func (w *world) fill(t *testing.T, subscription string, n int) []string {
 		event := w.publish(t, "local", "")
 		first := w.attempt(t, event, subscription, func(a *hermod.Attempt) {
 			a.State, a.StatusCode, a.ErrorClass, a.ErrorMessage = hermod.Waiting, 503, "http_5xx", "the endpoint answered 503"
-			a.NextAt, a.Carrier = w.now().Add(5*time.Second), hermod.CarrierDue
+			a.NextAt, a.Carrier = w.Now().Add(5*time.Second), hermod.CarrierDue
 		})
 		second := w.attempt(t, event, subscription, func(a *hermod.Attempt) { a.Number = 2 })
 		list = append(list, second, first)
@@ -162,7 +162,7 @@ func TestARowNamesTheReplayThatStartedItsRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	subscription, event := w.subscribe(t, "local", ""), w.publish(t, "local", "")
-	replay := w.ids.Next()
+	replay := w.IDs.Next()
 	for id, want := range map[string]any{
 		w.attempt(t, event, subscription, asItIs):                                                  nil,
 		w.attempt(t, event, subscription, func(a *hermod.Attempt) { a.Run, a.Replay = 1, replay }): replay.String(),

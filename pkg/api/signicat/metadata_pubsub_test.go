@@ -229,7 +229,7 @@ func TestAServiceAccountsKeyIsNeverShown(t *testing.T) {
 		configuration["topicId"] = "others"
 		change := map[string]any{"type": "GooglePubSub", "typeConfiguration": configuration}
 		wantStatus(t, form, w.do(t, "local", http.MethodPut, subscriptionsPath+"/"+id, textOf(t, change)), http.StatusOK)
-		kept, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
+		kept, err := w.Store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
 		if err != nil || !strings.Contains(string(kept.Secrets.Configuration), "PRIVATE KEY") || !strings.Contains(string(kept.Secrets.Configuration), "others") {
 			t.Errorf("%s: kept %.100s, %v", form, kept.Secrets.Configuration, err)
 		}

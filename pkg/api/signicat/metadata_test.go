@@ -101,7 +101,7 @@ func TestATypeIsRegisteredReplacedAndRemoved(t *testing.T) {
 	}
 	// The organization is named, and the registration is the account's all the same.
 	wantStatus(t, "as the organization", w.do(t, "colleague", http.MethodPut, path+"?signicat-organizationId="+organization, `{}`), http.StatusOK)
-	if _, err := w.db.Definition(t.Context(), "a-spge-Colleague", "shop:order.paid"); err != nil {
+	if _, err := w.DB.Definition(t.Context(), "a-spge-Colleague", "shop:order.paid"); err != nil {
 		t.Error(err)
 	}
 	gone := w.do(t, "colleague", http.MethodDelete, path, "")

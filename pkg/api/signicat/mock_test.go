@@ -71,7 +71,7 @@ func TestAMockHasTheSampleOfItsType(t *testing.T) {
 		{Account: local, Type: plain},
 		{Account: other, Type: published.Event(), Example: []byte(`{"theirs":1}`)},
 	} {
-		if err := w.db.PutDefinition(t.Context(), &d); err != nil {
+		if err := w.DB.PutDefinition(t.Context(), &d); err != nil {
 			t.Fatal(err)
 		}
 	}

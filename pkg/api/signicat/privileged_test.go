@@ -223,7 +223,7 @@ func TestAGlobalSubscriptionReceivesEverybodysEventsAndInternalOnesWhereItInclud
 		if err != nil {
 			t.Fatal(err)
 		}
-		event, err := w.db.Event(t.Context(), map[string]string{"local": local, "other": other}[client], id)
+		event, err := w.DB.Event(t.Context(), map[string]string{"local": local, "other": other}[client], id)
 		if err != nil {
 			t.Fatal(err)
 		}

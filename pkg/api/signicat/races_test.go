@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/hermod"
 )
 
@@ -35,7 +36,7 @@ func TestWritersAtOnceAllEndAndTheLastOneStands(t *testing.T) {
 			t.Errorf("a writer got %d", status)
 		}
 	}
-	sub, err := w.db.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
+	sub, err := w.DB.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
 	if err != nil || done == 0 || sub.Version != int64(1+done) {
 		t.Fatalf("%d writers done, version %d: %v", done, sub.Version, err)
 	}
@@ -47,7 +48,7 @@ func TestWritersAtOnceAllEndAndTheLastOneStands(t *testing.T) {
 
 // A contested store has another writer come between each read and its write.
 type contested struct {
-	store
+	apitest.Store
 	times int
 }
 
@@ -58,11 +59,11 @@ func (c *contested) UpdateSubscription(ctx context.Context, s *hermod.Subscripti
 			return err
 		}
 		theirs.DisabledReason = fmt.Sprint("their change ", c.times)
-		if err := c.store.UpdateSubscription(ctx, theirs); err != nil {
+		if err := c.Store.UpdateSubscription(ctx, theirs); err != nil {
 			return err
 		}
 	}
-	return c.store.UpdateSubscription(ctx, s)
+	return c.Store.UpdateSubscription(ctx, s)
 }
 
 func TestAnUpdateThatLostARaceIsTriedAgainOnWhatIsThere(t *testing.T) {
@@ -70,7 +71,7 @@ func TestAnUpdateThatLostARaceIsTriedAgainOnWhatIsThere(t *testing.T) {
 	w := newWorld(t)
 	id := w.subscribe(t, "local", "")
 	for times, want := range map[int]int{4: http.StatusOK, 5: http.StatusConflict} {
-		w.serve(discard(), parts{events: w.store, subscriptions: &contested{w.store, times}, logs: w.store, credentials: w.db})
+		w.serve(discard(), parts{events: w.Store, subscriptions: &contested{w.Store, times}, logs: w.Store, credentials: w.DB})
 		a := w.do(t, "local", http.MethodPut, subscriptionsPath+"/"+id, webhook(""))
 		wantStatus(t, fmt.Sprint(times, " others"), a, want)
 		if want == http.StatusOK && a.json(t, want)["disabledReason"] != "their change 0" {
@@ -81,7 +82,7 @@ func TestAnUpdateThatLostARaceIsTriedAgainOnWhatIsThere(t *testing.T) {
 
 // A full store knows every id already.
 type full struct {
-	store
+	apitest.Store
 	tries int
 }
 
@@ -93,8 +94,8 @@ func (f *full) CreateSubscription(context.Context, *hermod.Subscription) error {
 func TestACreateTriesSomeIDsAndNotForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	f := &full{store: w.store}
-	w.serve(discard(), parts{events: w.store, subscriptions: f, logs: w.store, credentials: w.db})
+	f := &full{Store: w.Store}
+	w.serve(discard(), parts{events: w.Store, subscriptions: f, logs: w.Store, credentials: w.DB})
 	wantStatus(t, "create", w.do(t, "local", http.MethodPost, subscriptionsPath, webhook("")), http.StatusServiceUnavailable)
 	if f.tries < 2 || f.tries > 10 {
 		t.Errorf("%d tries", f.tries)

@@ -33,9 +33,9 @@ type replaying struct {
 
 func (w *world) replays(p replayParts, cursors api.Cursors) *signicat.Replays {
 	return &signicat.Replays{
-		Store: p, Mocker: p, Sample: samples.Of, Cursors: cursors, Now: w.now,
-		Starter: &replay.Starter{Deliveries: p, Queue: p, Now: w.now},
-		Planner: &replay.Planner{Store: p, IDs: w.ids, Now: w.now},
+		Store: p, Mocker: p, Sample: samples.Of, Cursors: cursors, Now: w.Now,
+		Starter: &replay.Starter{Deliveries: p, Queue: p, Now: w.Now},
+		Planner: &replay.Planner{Store: p, IDs: w.IDs, Now: w.Now},
 	}
 }
 
@@ -239,13 +239,13 @@ func TestTheProgressOfAReplayIsShown(t *testing.T) {
 		{hermod.ReplayCancelled, complete, 150, early, "75"},
 		{hermod.ReplayDone, hermod.ReplayCount{Complete: true}, 0, early, "100"},
 	} {
-		r, err := w.db.Replay(t.Context(), hermod.ReplayKey{Owner: local, ID: id})
+		r, err := w.DB.Replay(t.Context(), hermod.ReplayKey{Owner: local, ID: id})
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.State, r.Expected, r.Done.Events = c.state, c.expected, c.events
 		r.Above, r.Below, r.Position = hermod.FirstIDAt(early), hermod.FirstIDAt(late), hermod.FirstIDAt(c.at)
-		if err := w.db.UpdateReplay(t.Context(), r); err != nil {
+		if err := w.DB.UpdateReplay(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		read := w.do(t, "local", http.MethodGet, signicat.Base+"/replays/"+id.String(), "").json(t, http.StatusOK)

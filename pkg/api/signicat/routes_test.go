@@ -3,14 +3,13 @@ package signicat_test
 import (
 	"cmp"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/hermod"
 )
@@ -139,24 +138,11 @@ func writesItsOwn(t *testing.T, w *world, what, path string) {
 func TestEveryPathRefusesMethodsThatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	allowed := map[string][]string{}
-	for _, row := range table() {
-		allowed[row.Path] = append(allowed[row.Path], row.Method)
-		if row.Method == http.MethodGet {
-			allowed[row.Path] = append(allowed[row.Path], http.MethodHead)
-		}
-	}
-	for path, methods := range allowed {
-		slices.Sort(methods)
-		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
-			if slices.Contains(methods, method) {
-				continue
-			}
-			a := w.do(t, "", method, with(path, "x"), "")
-			wantStatus(t, method+" "+path, a, http.StatusMethodNotAllowed)
-			if got, want := a.header.Get("Allow"), strings.Join(methods, ", "); got != want {
-				t.Errorf("%s %s: Allow %q, want %q", method, path, got, want)
-			}
+	for _, no := range apitest.Refusals(table()) {
+		a := w.do(t, "", no.Method, with(no.Path, "x"), "")
+		wantStatus(t, no.Method+" "+no.Path, a, http.StatusMethodNotAllowed)
+		if got := a.header.Get("Allow"); got != no.Allow {
+			t.Errorf("%s %s: Allow %q, want %q", no.Method, no.Path, got, no.Allow)
 		}
 	}
 }
@@ -174,12 +160,5 @@ func TestPathsBesideTheTableAreNotFound(t *testing.T) {
 
 func TestEveryRowSaysWhichFunctionServesIt(t *testing.T) {
 	t.Parallel()
-	for _, row := range table() {
-		if _, err := os.Stat(filepath.Join("..", "..", "..", "functions", row.Resource, "main.go")); err != nil || row.Resource == "" {
-			t.Errorf("%s %s: no function %q", row.Method, row.Path, row.Resource)
-		}
-		if scope := row.Access.Scope(); !row.Access.IsPublic() && scope != hermod.ScopeManage && scope != hermod.ScopePublish {
-			t.Errorf("%s %s asks for scope %q", row.Method, row.Path, scope)
-		}
-	}
+	apitest.WantFunctions(t, table(), hermod.ScopeManage, hermod.ScopePublish)
 }

@@ -13,7 +13,7 @@ import (
 // stored is the subscription as deliveries have it.
 func (w *world) stored(t *testing.T, owner, id string) *hermod.Subscription {
 	t.Helper()
-	s, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: owner, ID: id})
+	s, err := w.Store.Subscription(t.Context(), hermod.Ref{Owner: owner, ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestSecretsOfAConfigurationAreMaskedInEveryAnswer(t *testing.T) {
 		}
 	}
 	equalJSON(t, w.stored(t, local, id).Secrets.Configuration, secretful)
-	if strings.Contains(w.log.String(), "hunter2") {
+	if strings.Contains(w.Lines.String(), "hunter2") {
 		t.Error("the log shows a secret")
 	}
 }

@@ -187,7 +187,7 @@ func TestADeletedSubscriptionIsGoneAndItsSecretsWithIt(t *testing.T) {
 	if list := w.do(t, "local", http.MethodGet, subscriptionsPath, "").json(t, http.StatusOK); len(list["data"].([]any)) != 0 {
 		t.Errorf("listed: %v", list)
 	}
-	tombstone, err := w.db.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
+	tombstone, err := w.DB.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
 	if err != nil || !tombstone.Deleted() || len(tombstone.Sealed) != 0 {
 		t.Errorf("tombstone %+v, %v", tombstone, err)
 	}
@@ -201,7 +201,7 @@ func TestAnEndedSubscriptionIsShownAsNotActive(t *testing.T) {
 		read := w.do(t, "local", http.MethodGet, subscriptionsPath+"/"+id, "").json(t, http.StatusOK)
 		item := w.do(t, "local", http.MethodGet, subscriptionsPath, "").json(t, http.StatusOK)["data"].([]any)[0].(map[string]any)
 		if read["active"] != want || item["active"] != want {
-			t.Errorf("at %v: read %v, listed %v", w.now(), read["active"], item["active"])
+			t.Errorf("at %v: read %v, listed %v", w.Now(), read["active"], item["active"])
 		}
 		w.advance(time.Hour)
 	}
@@ -249,7 +249,7 @@ func TestASubscriptionOfAnotherDialectIsNotThisOnes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := "s-" + local + "-other"
-	err := w.store.CreateSubscription(t.Context(), &hermod.Subscription{
+	err := w.Store.CreateSubscription(t.Context(), &hermod.Subscription{
 		ID: id, Owner: local, Dialect: "telia", Name: "abc", Type: hermod.Webhook, Active: true, CreatedAt: start, Version: 1,
 	})
 	if err != nil {

@@ -30,7 +30,7 @@ func odd() provision.Client {
 func TestTheTokenEndpointFollowsRFC6749(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if err := provision.Apply(t.Context(), w.db, odd(), start); err != nil {
+	if err := provision.Apply(t.Context(), w.DB, odd(), start); err != nil {
 		t.Fatal(err)
 	}
 	const grant = "grant_type=client_credentials"
@@ -112,7 +112,7 @@ func TestTheTokenEndpointFollowsRFC6749(t *testing.T) {
 			t.Errorf("%s: header %v", name, a.header)
 		}
 	}
-	if log := w.log.String(); strings.Contains(log, "secret") || strings.Contains(log, "eyJ") {
+	if log := w.Lines.String(); strings.Contains(log, "secret") || strings.Contains(log, "eyJ") {
 		t.Error("the log holds a secret or a token")
 	}
 }

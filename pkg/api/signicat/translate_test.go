@@ -36,7 +36,7 @@ func TestTranslateIsOffKeptAndShownWhereItIsOn(t *testing.T) {
 	}
 	for members, want := range map[string]any{``: nil, on: true, off: nil, `,"translate":null`: nil} {
 		created := w.do(t, "local", http.MethodPost, subscriptionsPath, webhook(members)).json(t, http.StatusOK)
-		stored, err := w.db.Subscription(t.Context(), hermod.Ref{Owner: local, ID: created["id"].(string)})
+		stored, err := w.DB.Subscription(t.Context(), hermod.Ref{Owner: local, ID: created["id"].(string)})
 		if err != nil || created["translate"] != want || stored.Translate != (want == true) {
 			t.Errorf("created with %q: %v, %v", members, created, err)
 		}

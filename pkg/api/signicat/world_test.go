@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signicat"
 	"hermod/pkg/api/subscription"
@@ -28,9 +28,7 @@ import (
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
 	"hermod/pkg/schema"
-	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
-	"hermod/test/openapi/contract"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -59,116 +57,45 @@ func clients() []provision.Client {
 		provision.Client{ID: "reader", Secret: "s", Account: local, Organization: organization, Scopes: []string{hermod.ScopeInternal}})
 }
 
-// A world is the native API over the embedded engine, with a clock moved by hand.
+// A world is the native API over the embedded engine.
 type world struct {
-	db     *sqlite.DB
-	store  store
+	*apitest.Engine
 	server *api.Server
 	routes []api.Route
 	keys   *auth.Keys
 	issuer *auth.Issuer
-	log    logbook
-	ids    *hermod.IDs
 	// delivery is the queue that nobody handles.
 	delivery *sqlite.Queue
 
 	mu     sync.Mutex
-	at     time.Time
 	tokens map[string]string
 }
 
-// store is the database with secrets sealed before it, as a node has it.
-type store struct {
-	*seal.Store
-	plain
-}
-
-type plain struct{ *sqlite.DB }
-
-// A logbook keeps the lines of a log.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// signingKey is one key for all worlds: making one takes long.
-var signingKey = sync.OnceValues(func() (hermod.SigningKey, error) {
-	var made onlyKey
-	err := (&auth.Keys{Store: &made, Sealer: open{}, Now: time.Now}).Create(context.Background())
-	return made.key, err
-})
-
-type onlyKey struct{ key hermod.SigningKey }
-
-func (o *onlyKey) SigningKeys(context.Context) ([]hermod.SigningKey, error) { return nil, nil }
-
-func (o *onlyKey) PutSigningKey(_ context.Context, k hermod.SigningKey) error {
-	o.key = k
-	return nil
-}
-
-func (o *onlyKey) DeleteSigningKey(context.Context, string) error { return nil }
-
-// open seals nothing.
-type open struct{}
-
-func (open) Seal(_ context.Context, _, _ string, plaintext []byte) ([]byte, error) {
-	return plaintext, nil
-}
-func (open) Open(_ context.Context, _, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
-
-func random(p []byte) { _, _ = rand.Read(p) }
+// signingKey is one key for all worlds.
+var signingKey = sync.OnceValues(func() (hermod.SigningKey, error) { return apitest.SigningKey("", "", time.Now()) })
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	dir := t.TempDir()
-	w := &world{at: start, tokens: map[string]string{}}
-	log := slog.New(slog.NewJSONHandler(&w.log, nil))
-	ids := hermod.NewIDs(w.now, random)
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{IDs: ids, Now: w.now, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	sealing, err := seal.NewLocalKeys(filepath.Join(dir, "hermod.key"), random)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &world{Engine: apitest.NewEngine(t, start, apitest.Random), tokens: map[string]string{}}
 	key, err := signingKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.PutSigningKey(t.Context(), key); err != nil {
+	if err := w.DB.PutSigningKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range clients() {
-		if err := provision.Apply(t.Context(), db, c, start); err != nil {
+		if err := provision.Apply(t.Context(), w.DB, c, start); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.db = db
-	w.store = store{seal.NewStore(db, seal.NewBox(sealing, random, w.now), w.now, log), plain{db}}
-	w.keys = &auth.Keys{Store: db, Sealer: open{}, Now: w.now}
-	w.issuer = &auth.Issuer{Keys: w.keys, Credentials: db, Now: w.now, TokenID: func() string { return "jti" }}
-	w.ids, w.delivery = ids, db.Queue("delivery", sqlite.QueueOptions{})
-	acceptor := ingest.New(ingest.Options{Config: db, Journal: db.Journal(w.delivery), IDs: ids, Now: w.now, Log: log, Schemas: schema.Checker})
-	w.serve(log, parts{w.store, acceptor, w.store, w.store, db, db, replaying{db, acceptor, w.delivery}})
+	w.keys = &auth.Keys{Store: w.DB, Sealer: apitest.Unsealed{}, Now: w.Now}
+	w.issuer = &auth.Issuer{Keys: w.keys, Credentials: w.DB, Now: w.Now, TokenID: func() string { return "jti" }}
+	w.delivery = w.DB.Queue("delivery", sqlite.QueueOptions{})
+	acceptor := ingest.New(ingest.Options{
+		Config: w.DB, Journal: w.DB.Journal(w.delivery), IDs: w.IDs, Now: w.Now, Log: w.Log, Schemas: schema.Checker,
+	})
+	w.serve(w.Log, parts{w.Store, acceptor, w.Store, w.Store, w.DB, w.DB, replaying{w.DB, acceptor, w.delivery}})
 	return w
 }
 
@@ -187,21 +114,21 @@ type parts struct {
 func (w *world) serve(log *slog.Logger, p parts) {
 	cursors := api.Cursors{Keys: w.keys.CursorKeys}
 	tokens := &signicat.Tokens{Issuer: w.issuer}
-	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.now}
+	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.Now}
 	pushers := push.New(push.Options{Policy: push.Local(), Resolver: noNames(), AWS: onAWS()})
 	subscriptions := &signicat.Subscriptions{
-		Store: p.subscriptions, Targets: pushers, Prober: pushers, Cursors: cursors, Now: w.now, Random: random,
+		Store: p.subscriptions, Targets: pushers, Prober: pushers, Cursors: cursors, Now: w.Now, Random: apitest.Random,
 	}
 	logs := &signicat.DeliveryLogs{Store: p.logs, Cursors: cursors}
 	credentials := &signicat.Credentials{
-		Registry: &auth.Registry{Store: p.credentials, Now: w.now, Random: random}, Cursors: cursors,
+		Registry: &auth.Registry{Store: p.credentials, Now: w.Now, Random: apitest.Random}, Cursors: cursors,
 	}
-	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, AWSRolePrefix: onAWS().RolePrefix(), Now: w.now}
+	metadata := &signicat.Metadata{Store: p.definitions, Catalog: catalog.Published{}, AWSRolePrefix: onAWS().RolePrefix(), Now: w.Now}
 	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes(), credentials.Routes())
 	w.routes = append(w.routes, w.replays(p.replays, cursors).Routes()...)
 	w.server = api.NewServer(api.Options{
-		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.db, Now: w.now}},
-		Routes:  w.routes, Log: log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },
+		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.DB, Now: w.Now}},
+		Routes:  w.routes, Log: log, Now: w.Now, Trace: apitest.Trace,
 	})
 }
 
@@ -212,16 +139,11 @@ func noNames() *net.Resolver {
 	}}
 }
 
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
-
+// advance moves the clock on, and has tokens issued anew.
 func (w *world) advance(d time.Duration) {
+	w.Advance(d)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.at = w.at.Add(d)
 	clear(w.tokens)
 }
 
@@ -262,30 +184,9 @@ func (w *world) do(t testing.TB, client, method, target, body string, header ...
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
-	rec := httptest.NewRecorder()
-	w.server.ServeHTTP(rec, r)
-	a := answer{rec.Code, rec.Header(), rec.Body.Bytes()}
-	compare(t, r, body, a)
+	var a answer
+	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
 	return a
-}
-
-// compare holds the exchange against docs/openapi.yaml.
-func compare(t testing.TB, r *http.Request, body string, a answer) {
-	t.Helper()
-	description, err := contract.Shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := contract.Exchange{
-		Method: r.Method, Target: r.URL.RequestURI(), RequestType: r.Header.Get("Content-Type"), RequestBody: []byte(body),
-		Status: a.status, Header: a.header, Body: a.body,
-	}
-	if r.Method == http.MethodHead {
-		x.Body = nil // net/http leaves it out
-	}
-	if err := description.Check(x); err != nil {
-		t.Errorf("against docs/openapi.yaml: %v", err)
-	}
 }
 
 // json reads the answer's body after checking its status.
@@ -363,12 +264,12 @@ func (w *world) attempt(t *testing.T, eventID, subscriptionID string, change fun
 	}
 	a := &hermod.Attempt{
 		AttemptKey: hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: subscriptionID, EventID: id}, Number: 1},
-		Owner:      local, Account: local, Trigger: hermod.TriggerMatch, At: w.now(), Duration: 12 * time.Millisecond,
+		Owner:      local, Account: local, Trigger: hermod.TriggerMatch, At: w.Now(), Duration: 12 * time.Millisecond,
 		State: hermod.Succeeded, StatusCode: http.StatusOK, Response: "thanks", Target: "https://receiver.example/hook",
-		SubscriptionType: hermod.Webhook, SubscriptionName: "My Subscription", RetainUntil: w.now().Add(hermod.DefaultRetention),
+		SubscriptionType: hermod.Webhook, SubscriptionName: "My Subscription", RetainUntil: w.Now().Add(hermod.DefaultRetention),
 	}
 	change(a)
-	if err := w.db.PutAttempt(t.Context(), a); err != nil {
+	if err := w.DB.PutAttempt(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	return a.String()

@@ -83,7 +83,7 @@ func goldens(t *testing.T) map[string]golden {
 		`"retries":{"maxAttempts":3,"backoff":"exponential"},"httpTimeoutMs":5000`)
 	created := w.do(t, localKey, http.MethodPost, webhooksPath, body)
 	path := webhooksPath + "/" + created.data(t, http.StatusCreated)["webhookId"].(string)
-	w.advance(time.Second)
+	w.Advance(time.Second)
 	all := map[string]golden{
 		"webhook_created":  {created.body, enveloped("summary")},
 		"webhooks_listed":  {ask(http.MethodGet, webhooksPath+"?limit=10&sort=-updatedAt", ""), enveloped("")},

@@ -19,7 +19,7 @@ const historyPath = signly.Base + "/v1/events/"
 // publish accepts an event of the account.
 func (w *world) publish(t testing.TB, account, name, data string) {
 	t.Helper()
-	e := hermod.Event{Sender: "signly", Name: name, AccountID: account, Timestamp: w.now(), Data: json.RawMessage(data)}
+	e := hermod.Event{Sender: "signly", Name: name, AccountID: account, Timestamp: w.Now(), Data: json.RawMessage(data)}
 	if _, err := w.acceptor.Accept(t.Context(), []ingest.Submission{{Event: e}}); err != nil {
 		t.Fatal(err)
 	}

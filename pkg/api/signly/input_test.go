@@ -131,7 +131,7 @@ func TestAPolicyIsAScheduleOfDeliveries(t *testing.T) {
 // stored is a webhook as it is stored, with its secrets.
 func (w *world) stored(t testing.TB, path string) *hermod.Subscription {
 	t.Helper()
-	s, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: strings.TrimPrefix(path, webhooksPath+"/")})
+	s, err := w.Store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: strings.TrimPrefix(path, webhooksPath+"/")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,14 +31,14 @@ func TestSecretsStayInside(t *testing.T) {
 		if strings.Contains(said.String(), secret) {
 			t.Errorf("%s stands in an answer", secret)
 		}
-		if strings.Contains(w.log.String(), secret) {
+		if strings.Contains(w.Lines.String(), secret) {
 			t.Errorf("%s stands in the log", secret)
 		}
 	}
-	if !strings.Contains(w.log.String(), `"route":"/signly/v1/webhooks/{webhookId}"`) {
+	if !strings.Contains(w.Lines.String(), `"route":"/signly/v1/webhooks/{webhookId}"`) {
 		t.Error("nothing was logged")
 	}
-	rows, err := w.db.Subscriptions(t.Context(), local)
+	rows, err := w.DB.Subscriptions(t.Context(), local)
 	if err != nil || len(rows) == 0 {
 		t.Fatal(rows, err)
 	}

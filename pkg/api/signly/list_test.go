@@ -45,7 +45,7 @@ func shelf(t *testing.T) *world {
 		if path := w.create(t, localKey, common+name, ""); name == "c" {
 			c = path
 		}
-		w.advance(time.Minute)
+		w.Advance(time.Minute)
 	}
 	w.create(t, otherKey, common+"foreign", "")
 	w.create(t, secondKey, common+"second", "")

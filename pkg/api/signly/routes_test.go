@@ -120,7 +120,7 @@ func (w *world) native(t *testing.T) string {
 		ID: "wh_01KJMP0000000000000000NATV", Owner: local, Dialect: hermod.Signicat, Active: true, Type: hermod.Webhook,
 		Tenant: localKey.tenant, CreatedAt: start, UpdatedAt: start, Version: 1,
 	}
-	if err := w.store.CreateSubscription(t.Context(), s); err != nil {
+	if err := w.Store.CreateSubscription(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	return s.ID

@@ -212,7 +212,7 @@ func TestWhatHermodSwitchedOffIsSwitchedOnByItsOwner(t *testing.T) {
 	path := w.create(t, localKey, "https://receiver.example/", "")
 	s := w.stored(t, path)
 	s.Active, s.DisabledReason = false, string(hermod.ReasonGone)
-	if err := w.store.UpdateSubscription(t.Context(), s); err != nil {
+	if err := w.Store.UpdateSubscription(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if data := w.do(t, localKey, http.MethodGet, path, "").data(t, http.StatusOK); data["status"] != "DISABLED" || data["version"] != 2.0 {

@@ -3,19 +3,17 @@ package signly_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/signly"
 	"hermod/pkg/api/subscription"
@@ -25,9 +23,7 @@ import (
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
 	"hermod/pkg/schema"
-	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
-	"hermod/test/openapi/contract"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -46,45 +42,12 @@ var (
 // A caller is the two headers of every request; "" is left out.
 type caller struct{ tenant, credential string }
 
-// A world is the dialect over the embedded engine, with a clock moved by hand.
+// A world is the dialect over the embedded engine.
 type world struct {
-	db       *sqlite.DB
-	store    store
+	*apitest.Engine
 	server   http.Handler
 	acceptor *ingest.Acceptor
-	log      logbook
-
-	mu sync.Mutex
-	at time.Time
 }
-
-// store is the database with secrets sealed before it, as a node has it.
-type store struct {
-	*seal.Store
-	plain
-}
-
-type plain struct{ *sqlite.DB }
-
-// A logbook keeps the lines of a log.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func random(p []byte) { _, _ = rand.Read(p) }
 
 // parts are what a test may replace.
 type parts struct {
@@ -105,68 +68,29 @@ func newWorld(t testing.TB) *world {
 // newWorldOf makes a world. The ids that are made in it depend on the clock alone.
 func newWorldOf(t testing.TB, p parts) *world {
 	t.Helper()
-	dir := t.TempDir()
-	w := &world{at: start}
-	log := slog.New(slog.NewJSONHandler(&w.log, nil))
-	ids := hermod.NewIDs(w.now, func([]byte) {})
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{IDs: ids, Now: w.now, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	sealing, err := seal.NewLocalKeys(filepath.Join(dir, "hermod.key"), random)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := provision.ApplyLocal(t.Context(), db, start); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []provision.Secret{
-		{Kind: auth.SignlyKey, Secret: secondKey.credential, Account: local, Tenant: secondKey.tenant, Scopes: []string{hermod.ScopeSignly}},
-		{Kind: auth.SignlyKey, Secret: powerless.credential, Account: local, Tenant: powerless.tenant, Scopes: []string{hermod.ScopeManage}},
-	} {
-		if err := provision.ApplySecret(t.Context(), db, s, start); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.db = db
-	w.store = store{seal.NewStore(db, seal.NewBox(sealing, random, w.now), w.now, log), plain{db}}
+	w := &world{Engine: apitest.NewEngine(t, start, func([]byte) {})}
+	w.Provision(t,
+		provision.Secret{Kind: auth.SignlyKey, Secret: secondKey.credential, Account: local, Tenant: secondKey.tenant, Scopes: []string{hermod.ScopeSignly}},
+		provision.Secret{Kind: auth.SignlyKey, Secret: powerless.credential, Account: local, Tenant: powerless.tenant, Scopes: []string{hermod.ScopeManage}})
 	w.acceptor = ingest.New(ingest.Options{
-		Config: db, Journal: db.Journal(db.Queue("delivery", sqlite.QueueOptions{})), IDs: ids, Now: w.now, Log: log, Schemas: schema.Checker,
+		Config: w.DB, Journal: w.DB.Journal(w.DB.Queue("delivery", sqlite.QueueOptions{})), IDs: w.IDs, Now: w.Now, Log: w.Log, Schemas: schema.Checker,
 	})
-	w.serve(log, ids, p)
+	w.serve(p)
 	return w
 }
 
-func (w *world) serve(log *slog.Logger, ids *hermod.IDs, p parts) {
+func (w *world) serve(p parts) {
 	cursors := api.Cursors{Keys: func(context.Context) ([][]byte, error) { return [][]byte{[]byte("key")}, nil }}
-	var kept subscription.Store = w.store
+	var kept subscription.Store = w.Store
 	if p.wrap != nil {
 		kept = p.wrap(kept)
 	}
-	webhooks := &signly.Webhooks{Store: kept, Targets: p.targets, Pusher: p.pusher, Cursors: cursors, Now: w.now, NewID: ids.Next}
-	history := &signly.History{Store: w.db, Cursors: cursors, Now: w.now}
+	webhooks := &signly.Webhooks{Store: kept, Targets: p.targets, Pusher: p.pusher, Cursors: cursors, Now: w.Now, NewID: w.IDs.Next}
+	history := &signly.History{Store: w.DB, Cursors: cursors, Now: w.Now}
 	w.server = api.NewServer(api.Options{
-		Dialect: signly.Dialect{Secrets: &auth.Secrets{Credentials: w.db, Now: w.now}, Now: w.now},
-		Routes:  append(webhooks.Routes(), history.Routes()...), Log: log, Now: w.now, Limiter: p.limiter,
-		Trace: func() string { return strings.Repeat("ab", 16) },
+		Dialect: signly.Dialect{Secrets: &auth.Secrets{Credentials: w.DB, Now: w.Now}, Now: w.Now},
+		Routes:  append(webhooks.Routes(), history.Routes()...), Log: w.Log, Now: w.Now, Limiter: p.limiter, Trace: apitest.Trace,
 	})
-}
-
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
-
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at = w.at.Add(d)
 }
 
 // An answer is what the server said.
@@ -200,31 +124,15 @@ func (w *world) do(t testing.TB, c caller, method, path, body string, header ...
 			r.Header.Add(header[i], header[i+1])
 		}
 	}
-	rec := httptest.NewRecorder()
-	w.server.ServeHTTP(rec, r)
-	a := answer{rec.Code, rec.Header(), rec.Body.Bytes()}
-	compare(t, r, body, a)
+	var a answer
+	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
+	wantEnvelope(t, r, a)
 	return a
 }
 
-// compare holds the exchange against docs/openapi.yaml, and against what is true of the
-// envelope of every answer.
-func compare(t testing.TB, r *http.Request, body string, a answer) {
+// wantEnvelope asks for what is true of the envelope of every answer.
+func wantEnvelope(t testing.TB, r *http.Request, a answer) {
 	t.Helper()
-	description, err := contract.Shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := contract.Exchange{
-		Method: r.Method, Target: r.URL.RequestURI(), RequestType: r.Header.Get("Content-Type"), RequestBody: []byte(body),
-		Status: a.status, Header: a.header, Body: a.body,
-	}
-	if r.Method == http.MethodHead {
-		x.Body = nil // net/http leaves it out
-	}
-	if err := description.Check(x); err != nil {
-		t.Errorf("against docs/openapi.yaml: %v", err)
-	}
 	var e envelope
 	if err := json.Unmarshal(a.body, &e); err != nil {
 		t.Fatalf("%s %s: no envelope: %v: %s", r.Method, r.URL, err, a.body)

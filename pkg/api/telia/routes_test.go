@@ -3,17 +3,14 @@ package telia_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/telia"
 	"hermod/pkg/hermod"
@@ -123,23 +120,10 @@ func TestNoRowShowsOrTouchesASubscriptionOfAnotherTenant(t *testing.T) {
 func TestEveryPathRefusesMethodsThatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	allowed := map[string][]string{}
-	for _, row := range table() {
-		allowed[row.Path] = append(allowed[row.Path], row.Method)
-		if row.Method == http.MethodGet {
-			allowed[row.Path] = append(allowed[row.Path], http.MethodHead)
-		}
-	}
-	for path, methods := range allowed {
-		slices.Sort(methods)
-		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get"} {
-			if slices.Contains(methods, method) {
-				continue
-			}
-			a := w.send(t, method, strings.Replace(path, "{subscriptionId}", "x", 1), "")
-			if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != strings.Join(methods, ", ") {
-				t.Errorf("%s %s: %d, Allow %q", method, path, a.status, a.header.Get("Allow"))
-			}
+	for _, no := range apitest.Refusals(table()) {
+		a := w.send(t, no.Method, strings.Replace(no.Path, "{subscriptionId}", "x", 1), "")
+		if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != no.Allow {
+			t.Errorf("%s %s: %d, Allow %q", no.Method, no.Path, a.status, a.header.Get("Allow"))
 		}
 	}
 }
@@ -159,7 +143,7 @@ func TestPathsBesideTheTableAreNotFound(t *testing.T) {
 
 // A faulty store fails as told.
 type faulty struct {
-	store
+	apitest.Store
 	err error
 }
 
@@ -180,19 +164,18 @@ func TestEveryRowSaysWhenItIsOurFault(t *testing.T) {
 		http.StatusServiceUnavailable:  hermod.Errorf(hermod.CodeUnavailable, "the store is overloaded; try again"),
 	} {
 		w := newWorld(t)
-		log := slog.New(slog.NewJSONHandler(&w.log, nil))
 		w.token(t, "local")
 		for _, row := range table() {
 			path := target(t, w, row)
-			w.serve(log, faulty{w.store, err}, w.db, nil)
+			w.serve(faulty{w.Store, err}, w.DB, nil)
 			if row.Access.IsPublic() || row.Path == hooksPath || row.AliasOf == hooksPath {
-				w.serve(log, w.store, faulty{w.store, err}, nil) // nothing but credentials is read
+				w.serve(w.Store, faulty{w.Store, err}, nil) // nothing but credentials is read
 			}
 			a := w.do(t, "local", row.Method, path, body(row))
 			if got := a.message(t, status); strings.Contains(got, "disk") || (status == 503) != (a.header.Get("Retry-After") != "") {
 				t.Errorf("%s %s: %q, Retry-After %q", row.Method, row.Path, got, a.header.Get("Retry-After"))
 			}
-			w.serve(log, w.store, w.db, nil)
+			w.serve(w.Store, w.DB, nil)
 		}
 	}
 }
@@ -200,7 +183,7 @@ func TestEveryRowSaysWhenItIsOurFault(t *testing.T) {
 func TestACredentialIsBoundedInItsRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.serve(slog.New(slog.DiscardHandler), w.store, w.db, api.NewLimiter(1, w.now))
+	w.serve(w.Store, w.DB, api.NewLimiter(1, w.Now))
 	w.do(t, "local", http.MethodGet, hooksPath, "")
 	a := w.do(t, "local", http.MethodGet, hooksPath, "")
 	if a.message(t, http.StatusTooManyRequests); a.header.Get("Retry-After") != "1" {
@@ -280,14 +263,7 @@ func TestATokenEndsAfterHalfAnHour(t *testing.T) {
 
 func TestEveryRowSaysWhichFunctionServesIt(t *testing.T) {
 	t.Parallel()
-	for _, row := range table() {
-		if _, err := os.Stat(filepath.Join("..", "..", "..", "functions", row.Resource, "main.go")); err != nil || row.Resource != "telia" {
-			t.Errorf("%s %s: no function %q", row.Method, row.Path, row.Resource)
-		}
-		if !row.Access.IsPublic() && row.Access.Scope() != hermod.ScopeTeliaSign {
-			t.Errorf("%s %s asks for scope %q", row.Method, row.Path, row.Access.Scope())
-		}
-	}
+	apitest.WantFunctions(t, table(), hermod.ScopeTeliaSign)
 }
 
 // TestNoSecretIsShownOrLogged looks through all that is answered and logged while
@@ -310,11 +286,11 @@ func TestNoSecretIsShownOrLogged(t *testing.T) {
 		if strings.Contains(all.String(), secret) {
 			t.Errorf("an answer shows %s", secret)
 		}
-		if strings.Contains(w.log.String(), secret) {
+		if strings.Contains(w.Lines.String(), secret) {
 			t.Errorf("the log shows %s", secret)
 		}
 	}
-	if strings.Contains(w.log.String(), "t0ken") {
+	if strings.Contains(w.Lines.String(), "t0ken") {
 		t.Error("the log shows the query of a Uri")
 	}
 }

@@ -119,7 +119,7 @@ func TestASubscriptionIsKeptAsOneOfTheTenant(t *testing.T) {
 	w := newWorld(t)
 	id := w.do(t, "local", http.MethodPost, listPath, subscribing(`,"Translate":true`)).json(t)["id"].(string)
 	account := provision.Local()[0].Account
-	s, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: account, ID: id})
+	s, err := w.Store.Subscription(t.Context(), hermod.Ref{Owner: account, ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestASubscriptionIsKeptAsOneOfTheTenant(t *testing.T) {
 		t.Errorf("kept %+v with %s", s, s.Secrets.Configuration)
 	}
 	w.do(t, "local", http.MethodDelete, listPath+"/"+id+"?eventType=signaturerequestcompleted", "")
-	if s, err = w.store.Subscription(t.Context(), s.Ref()); err != nil || !s.Deleted() || s.Active || len(s.Sealed) != 0 {
+	if s, err = w.Store.Subscription(t.Context(), s.Ref()); err != nil || !s.Deleted() || s.Active || len(s.Sealed) != 0 {
 		t.Errorf("deleted it is %+v, %v", s, err)
 	}
 }
@@ -154,7 +154,7 @@ func TestAListHasAllOfTheTenantTheOldestFirst(t *testing.T) {
 	native := &hermod.Subscription{
 		ID: "s-native", Owner: provision.Local()[0].Account, Dialect: hermod.Signicat, Active: true, Type: hermod.Webhook, Version: 1, CreatedAt: start,
 	}
-	if err := w.store.CreateSubscription(t.Context(), native); err != nil {
+	if err := w.Store.CreateSubscription(t.Context(), native); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

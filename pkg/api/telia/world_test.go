@@ -2,28 +2,22 @@ package telia_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/subscription"
 	"hermod/pkg/api/telia"
 	"hermod/pkg/hermod"
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
-	"hermod/pkg/seal"
-	"hermod/pkg/sqlite"
-	"hermod/test/openapi/contract"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -40,143 +34,56 @@ func tenants() map[string]string {
 	return map[string]string{"local": localTenant, "other": otherTenant, "second": secondTenant, "powerless": localTenant}
 }
 
-// A world is the dialect over the embedded engine, with a clock moved by hand.
+// A world is the dialect over the embedded engine.
 type world struct {
-	db     *sqlite.DB
-	store  store
+	*apitest.Engine
 	server http.Handler
 	keys   *auth.Keys
-	log    logbook
 
 	mu     sync.Mutex
-	at     time.Time
 	tokens map[string]string
 }
 
-// store is the database with secrets sealed before it, as a node has it.
-type store struct {
-	*seal.Store
-	plain
-}
-
-type plain struct{ *sqlite.DB }
-
-// A logbook keeps the lines of a log.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// signingKey is one key for all worlds: making one takes long.
-var signingKey = sync.OnceValues(func() (hermod.SigningKey, error) {
-	var made onlyKey
-	err := (&auth.Keys{Store: &made, Sealer: open{}, Now: time.Now}).Create(context.Background())
-	return made.key, err
-})
-
-type onlyKey struct{ key hermod.SigningKey }
-
-func (o *onlyKey) SigningKeys(context.Context) ([]hermod.SigningKey, error) { return nil, nil }
-
-func (o *onlyKey) PutSigningKey(_ context.Context, k hermod.SigningKey) error {
-	o.key = k
-	return nil
-}
-
-func (o *onlyKey) DeleteSigningKey(context.Context, string) error { return nil }
-
-// open seals nothing.
-type open struct{}
-
-func (open) Seal(_ context.Context, _, _ string, plaintext []byte) ([]byte, error) {
-	return plaintext, nil
-}
-func (open) Open(_ context.Context, _, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
-
-func random(p []byte) { _, _ = rand.Read(p) }
+// signingKey is one key for all worlds.
+var signingKey = sync.OnceValues(func() (hermod.SigningKey, error) { return apitest.SigningKey("", "", start.Add(-time.Hour)) })
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	dir := t.TempDir()
-	w := &world{at: start, tokens: map[string]string{}}
-	log := slog.New(slog.NewJSONHandler(&w.log, nil))
-	ids := hermod.NewIDs(w.now, random)
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{IDs: ids, Now: w.now, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	sealing, err := seal.NewLocalKeys(filepath.Join(dir, "hermod.key"), random)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &world{Engine: apitest.NewEngine(t, start, apitest.Random), tokens: map[string]string{}}
 	key, err := signingKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	key.CreatedAt = start.Add(-time.Hour)
-	if err := db.PutSigningKey(t.Context(), key); err != nil {
-		t.Fatal(err)
-	}
-	if err := provision.ApplyLocal(t.Context(), db, start); err != nil {
+	if err := w.DB.PutSigningKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	account := provision.Local()[0].Account
-	for _, s := range []provision.Secret{
-		{Kind: auth.TeliaLogin, Login: "second", Secret: "second-secret", Account: account, Tenant: secondTenant, Scopes: []string{hermod.ScopeTeliaSign}},
-		{Kind: auth.TeliaKey, Secret: "second-key", Account: account, Tenant: secondTenant, Scopes: []string{hermod.ScopeTeliaSign}},
-		{Kind: auth.TeliaLogin, Login: "powerless", Secret: "powerless-secret", Account: account, Tenant: localTenant},
-		{Kind: auth.TeliaKey, Secret: "powerless-key", Account: account, Tenant: localTenant},
-	} {
-		if err := provision.ApplySecret(t.Context(), db, s, start); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.db, w.keys = db, &auth.Keys{Store: db, Sealer: open{}, Now: w.now}
-	w.store = store{seal.NewStore(db, seal.NewBox(sealing, random, w.now), w.now, log), plain{db}}
-	w.serve(log, w.store, db, nil)
+	w.Provision(t,
+		provision.Secret{Kind: auth.TeliaLogin, Login: "second", Secret: "second-secret", Account: account, Tenant: secondTenant, Scopes: []string{hermod.ScopeTeliaSign}},
+		provision.Secret{Kind: auth.TeliaKey, Secret: "second-key", Account: account, Tenant: secondTenant, Scopes: []string{hermod.ScopeTeliaSign}},
+		provision.Secret{Kind: auth.TeliaLogin, Login: "powerless", Secret: "powerless-secret", Account: account, Tenant: localTenant},
+		provision.Secret{Kind: auth.TeliaKey, Secret: "powerless-key", Account: account, Tenant: localTenant})
+	w.keys = &auth.Keys{Store: w.DB, Sealer: apitest.Unsealed{}, Now: w.Now}
+	w.serve(w.Store, w.DB, nil)
 	return w
 }
 
 // serve makes the server over the stores.
-func (w *world) serve(log *slog.Logger, subscriptions subscription.Store, credentials auth.CredentialStore, limiter *api.Limiter) {
-	d := telia.New(w.keys, credentials, w.now)
-	ids := hermod.NewIDs(w.now, random)
+func (w *world) serve(subscriptions subscription.Store, credentials auth.CredentialStore, limiter *api.Limiter) {
+	d := telia.New(w.keys, credentials, w.Now)
 	hooks := &telia.Hooks{
-		Store: subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Now: w.now, NewID: ids.Next,
+		Store: subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Now: w.Now, NewID: w.IDs.Next,
 	}
 	w.server = telia.WithoutSlash(api.NewServer(api.Options{
-		Dialect: d, Routes: telia.Routes(d, hooks), Log: log, Now: w.now, Limiter: limiter,
-		Trace: func() string { return strings.Repeat("ab", 16) },
+		Dialect: d, Routes: telia.Routes(d, hooks), Log: w.Log, Now: w.Now, Limiter: limiter, Trace: apitest.Trace,
 	}))
 }
 
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
-
+// advance moves the clock on, and has logins made anew.
 func (w *world) advance(d time.Duration) {
+	w.Advance(d)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.at = w.at.Add(d)
 	clear(w.tokens)
 }
 
@@ -222,10 +129,8 @@ func (w *world) send(t testing.TB, method, target, body string, header ...string
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
-	rec := httptest.NewRecorder()
-	w.server.ServeHTTP(rec, r)
-	a := answer{rec.Code, rec.Header(), rec.Body.Bytes()}
-	compare(t, r, body, a)
+	var a answer
+	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
 	return a
 }
 
@@ -258,25 +163,6 @@ func (w *world) token(t testing.TB, login string) string {
 	defer w.mu.Unlock()
 	w.tokens[login] = token
 	return token
-}
-
-// compare holds the exchange against docs/openapi.yaml.
-func compare(t testing.TB, r *http.Request, body string, a answer) {
-	t.Helper()
-	description, err := contract.Shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := contract.Exchange{
-		Method: r.Method, Target: r.URL.RequestURI(), RequestType: r.Header.Get("Content-Type"), RequestBody: []byte(body),
-		Status: a.status, Header: a.header, Body: a.body,
-	}
-	if r.Method == http.MethodHead {
-		x.Body = nil // net/http leaves it out
-	}
-	if err := description.Check(x); err != nil {
-		t.Errorf("against docs/openapi.yaml: %v", err)
-	}
 }
 
 const (

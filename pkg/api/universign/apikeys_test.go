@@ -30,7 +30,7 @@ func (w *world) newKey(t testing.TB, key string, pairs ...string) (id, token str
 // told are the events of keys in the local account's log, the oldest first.
 func (w *world) told(t testing.TB) []*hermod.Event {
 	t.Helper()
-	all, err := w.db.Events(t.Context(), hermod.EventQuery{Owner: local, Pattern: "universign:*", Ascending: true, Limit: 100})
+	all, err := w.DB.Events(t.Context(), hermod.EventQuery{Owner: local, Pattern: "universign:*", Ascending: true, Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,10 +63,10 @@ func TestAKeyOpensWhatItsRoleMayUntilItIsDeleted(t *testing.T) {
 		if a := w.do(t, owner, http.MethodDelete, keysPath+"/"+id, ""); a.status != http.StatusNoContent {
 			t.Fatalf("%s", a.body)
 		}
-		w.advance(time.Minute) // that long it is remembered
+		w.Advance(time.Minute) // that long it is remembered
 		w.do(t, token, http.MethodGet, endpointsPath, "").wantError(t, "deleted", http.StatusUnauthorized, "unauthorized")
 		w.do(t, owner, http.MethodGet, keysPath+"/"+id, "").wantError(t, "deleted", http.StatusNotFound, "not_found")
-		if strings.Contains(w.lines.String(), token) {
+		if strings.Contains(w.Lines.String(), token) {
 			t.Error("the log has a token")
 		}
 	}
@@ -126,7 +126,7 @@ func TestEachChangeOfAKeyIsToldByAnEvent(t *testing.T) {
 	for range 3 { // what is gone is not told of again
 		w.do(t, owner, http.MethodDelete, keysPath+"/"+id, "")
 	}
-	w.advance(2 * hermod.ClaimRetention)
+	w.Advance(2 * hermod.ClaimRetention)
 	w.do(t, owner, http.MethodDelete, keysPath+"/"+id, "").wantError(t, "gone", http.StatusNotFound, "not_found")
 	var got []string
 	for i, e := range w.told(t) {
@@ -168,7 +168,7 @@ func TestAChangeThatCannotBeToldOfFailsAndIsMadeUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d := &deaf{Acceptor: w.acceptor}
-	w.serve(w.store, d)
+	w.serve(w.Store, d)
 	live := func() []string { return ids(t, w.do(t, owner, http.MethodGet, keysPath, "")) }
 	id, _ := w.newKey(t, owner)
 	before := live()
@@ -196,7 +196,7 @@ func TestAChangeThatCannotBeToldOfFailsAndIsMadeUp(t *testing.T) {
 func TestKeysAreListedTheNewestFirstInPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.advance(time.Second)
+	w.Advance(time.Second)
 	newest, _ := w.newKey(t, owner)
 	all := ids(t, w.do(t, owner, http.MethodGet, keysPath, ""))
 	if len(all) != 5 || all[0] != newest || slices.Contains(all, keyID(stranger)) {

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/deliver"
@@ -94,7 +95,7 @@ func TestADeliveryIsTheSignedEventAndTheSameAtEveryAttempt(t *testing.T) {
 	if first.ContentType != "application/json" || len(first.Header) != 1 {
 		t.Errorf("%q %v", first.ContentType, first.Header)
 	}
-	wantGolden(t, "delivery.json", first.Body)
+	apitest.Golden(t, "delivery.json", first.Body)
 	if !strings.Contains(string(first.Body), `"createdAt":1713513600.125,`) || !strings.Contains(string(first.Body), "<A> & B") {
 		t.Errorf("%s", first.Body)
 	}
@@ -155,7 +156,7 @@ func TestARotationIsSeenByAReceiverThatKeepsTheKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := &keyStore{}
 		made := func() *auth.Keys {
-			return &auth.Keys{Store: kept, Sealer: open{}, Use: universign.Use, Prefix: universign.KeyPrefix, Now: time.Now}
+			return &auth.Keys{Store: kept, Sealer: apitest.Unsealed{}, Use: universign.Use, Prefix: universign.KeyPrefix, Now: time.Now}
 		}
 		signer, publisher := made(), made() // two processes
 		encoder := universign.Encoder{Keys: signer}
@@ -204,7 +205,7 @@ func TestARotationIsSeenByAReceiverThatKeepsTheKeys(t *testing.T) {
 func TestTheKeySetIsApartFromThatOfTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	tokens := &auth.Keys{Store: w.db, Sealer: open{}, Now: w.now}
+	tokens := &auth.Keys{Store: w.DB, Sealer: apitest.Unsealed{}, Now: w.Now}
 	if err := tokens.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}

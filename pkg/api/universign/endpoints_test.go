@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/catalog"
 	"hermod/pkg/hermod"
@@ -91,7 +92,7 @@ func TestABadEndpointIsRefusedMemberByMember(t *testing.T) {
 	foreign := form("name", "A", "url", target, "event_types", "action.closed", "workspace_id", "wsp_other")
 	w.do(t, owner, http.MethodPost, endpointsPath, foreign).wantError(t, "another workspace", http.StatusForbidden, "forbidden")
 	w.do(t, owner, http.MethodPut, endpointsPath+"/"+id, foreign).wantError(t, "another workspace", http.StatusForbidden, "forbidden")
-	if strings.Contains(w.lines.String(), "s3cret") {
+	if strings.Contains(w.Lines.String(), "s3cret") {
 		t.Error("the log has a URL's query")
 	}
 }
@@ -133,16 +134,16 @@ func TestAnEditSendsAgainToWhatAnswered410(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ref := hermod.Ref{Owner: local, ID: w.endpoint(t, owner)}
-	s, err := w.store.Subscription(t.Context(), ref)
+	s, err := w.Store.Subscription(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Active, s.DisabledReason = false, string(hermod.ReasonGone)
-	if err := w.store.UpdateSubscription(t.Context(), s); err != nil {
+	if err := w.Store.UpdateSubscription(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	w.do(t, owner, http.MethodPatch, endpointsPath+"/"+ref.ID, form("name", "Back")).json(t, http.StatusOK)
-	if s, err = w.store.Subscription(t.Context(), ref); err != nil || !s.Active || s.DisabledReason != "" {
+	if s, err = w.Store.Subscription(t.Context(), ref); err != nil || !s.Active || s.DisabledReason != "" {
 		t.Errorf("%v %q, %v", s.Active, s.DisabledReason, err)
 	}
 }
@@ -166,7 +167,7 @@ func TestADeletedEndpointIsGoneAndItsWebhooksStay(t *testing.T) {
 		t.Errorf("webhooks %v", all)
 	}
 	w.do(t, owner, http.MethodPost, webhooksPath+"/"+webhook+"/reschedule", "").wantError(t, "rescheduled", http.StatusConflict, "conflict")
-	if s, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id}); err != nil || len(s.Sealed) != 0 {
+	if s, err := w.Store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id}); err != nil || len(s.Sealed) != 0 {
 		t.Errorf("the tombstone has %d bytes of secrets, %v", len(s.Sealed), err)
 	}
 }
@@ -236,7 +237,7 @@ func TestTheSuccessRateLeavesOutWhatIsPending(t *testing.T) {
 
 // A rival changes each subscription that is read, before the reader can.
 type rival struct {
-	sealed
+	apitest.Store
 	races atomic.Int32
 }
 
@@ -246,18 +247,18 @@ func (r *rival) UpdateSubscription(ctx context.Context, s *hermod.Subscription) 
 		if err != nil {
 			return err
 		}
-		if err := r.sealed.UpdateSubscription(ctx, theirs); err != nil {
+		if err := r.Store.UpdateSubscription(ctx, theirs); err != nil {
 			return err
 		}
 	}
-	return r.sealed.UpdateSubscription(ctx, s)
+	return r.Store.UpdateSubscription(ctx, s)
 }
 
 func TestAnEditThatLosesARaceIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.endpoint(t, owner)
-	r := &rival{sealed: w.store}
+	r := &rival{Store: w.Store}
 	w.serve(r, w.acceptor)
 	r.races.Store(3)
 	w.do(t, owner, http.MethodPatch, endpointsPath+"/"+id, form("name", "Mine")).json(t, http.StatusOK)
@@ -268,7 +269,7 @@ func TestAnEditThatLosesARaceIsTriedAgain(t *testing.T) {
 func TestIDsOfEndpointsAreThoseOfTheirTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.advance(90 * time.Minute)
+	w.Advance(90 * time.Minute)
 	made := w.do(t, owner, http.MethodPost, endpointsPath, form("name", "A", "url", target, "event_types", "action.closed")).json(t, http.StatusOK)
 	id, err := hermod.ParseBase62(strings.TrimPrefix(made["id"].(string), "whe_"))
 	if err != nil || !id.Time().Equal(start.Add(90*time.Minute)) || made["created_at"] != "2026-03-01T13:30:00.000Z" {

@@ -5,46 +5,18 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/hermod"
 )
 
 // wantGolden holds an answer against a file of the answers' own data in the shape of
 // the wire facts. Renaming a member breaks every client.
-func wantGolden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	want, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.HasSuffix(name, ".json") {
-		got, want = compact(t, got), compact(t, want)
-	}
-	if string(got) != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
-
-func compact(t *testing.T, text []byte) []byte {
-	t.Helper()
-	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	out, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 const completed = `{"object":"transaction","id":"tx_AWo949MOq0JE","state":"completed","sealers":[{"id":"seal_1"},{"id":"seal_2"}]}`
 
 func TestAnswersAreThoseOfTheWireFacts(t *testing.T) {
@@ -55,12 +27,12 @@ func TestAnswersAreThoseOfTheWireFacts(t *testing.T) {
 	last := l.publish(t, workspace, "universign:transaction.lifecycle.completed", completed,
 		hermod.Context{UserID: "usr_2", APIKeyID: "apk_5X", TraceID: "b0c7f1d2"})
 	l.publish(t, workspace, "sign:done", `{}`, hermod.Context{})
-	wantGolden(t, "event.json", l.get(t, "admin", "/events/"+universign.EventID(last.ID)).Body.Bytes())
-	wantGolden(t, "event_bare.json", l.get(t, "admin", "/events/"+universign.EventID(first.ID)).Body.Bytes())
-	wantGolden(t, "events_list.json", l.get(t, "admin", "/events").Body.Bytes())
-	wantGolden(t, "events_report.json", l.get(t, "admin", "/events/report").Body.Bytes())
-	wantGolden(t, "events.csv", l.get(t, "admin", "/events/export").Body.Bytes())
-	wantGolden(t, "events_error.json", l.get(t, "admin", "/events?limit=0&type=what").Body.Bytes())
+	apitest.Golden(t, "event.json", l.get(t, "admin", "/events/"+universign.EventID(last.ID)).Body.Bytes())
+	apitest.Golden(t, "event_bare.json", l.get(t, "admin", "/events/"+universign.EventID(first.ID)).Body.Bytes())
+	apitest.Golden(t, "events_list.json", l.get(t, "admin", "/events").Body.Bytes())
+	apitest.Golden(t, "events_report.json", l.get(t, "admin", "/events/report").Body.Bytes())
+	apitest.Golden(t, "events.csv", l.get(t, "admin", "/events/export").Body.Bytes())
+	apitest.Golden(t, "events_error.json", l.get(t, "admin", "/events?limit=0&type=what").Body.Bytes())
 }
 
 func TestEventsAreListedByFilter(t *testing.T) {

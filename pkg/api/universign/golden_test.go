@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/hermod"
 )
 
@@ -15,7 +16,7 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 	w := newWorld(t)
 	key := w.do(t, owner, http.MethodPost, keysPath, form("name", "Archive"))
 	keyIDs := key.json(t, http.StatusOK)
-	w.advance(7*time.Minute + 458*time.Millisecond)
+	w.Advance(7*time.Minute + 458*time.Millisecond)
 	created := w.do(t, owner, http.MethodPost, endpointsPath, form("workspace_id", "wsp_local", "name", "test_webhook_endpoint",
 		"url", "https://www.mywebhook.com", "event_types", `["transaction.lifecycle.created","action.opened"]`))
 	endpoint := created.json(t, http.StatusOK)["id"].(string)
@@ -44,6 +45,6 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 		keyID(stranger), "{other}",
 	)
 	for name, a := range answers {
-		t.Run(name, func(t *testing.T) { wantGolden(t, name+".json", []byte(stubs.Replace(string(a.body)))) })
+		t.Run(name, func(t *testing.T) { apitest.Golden(t, name+".json", []byte(stubs.Replace(string(a.body)))) })
 	}
 }

@@ -3,14 +3,12 @@ package universign_test
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/hermod"
 )
@@ -140,7 +138,7 @@ func TestASubscriptionOfAnotherDialectIsNoEndpoint(t *testing.T) {
 	native := &hermod.Subscription{
 		ID: "whe_" + hermod.FirstIDAt(start).Base62(), Owner: local, Dialect: hermod.Signicat, Active: true, Type: hermod.Webhook, CreatedAt: start, Version: 1,
 	}
-	if err := w.store.CreateSubscription(t.Context(), native); err != nil {
+	if err := w.Store.CreateSubscription(t.Context(), native); err != nil {
 		t.Fatal(err)
 	}
 	w.do(t, owner, http.MethodGet, endpointsPath+"/"+native.ID, "").wantError(t, "read", 404, "not_found")
@@ -154,26 +152,23 @@ func TestASubscriptionOfAnotherDialectIsNoEndpoint(t *testing.T) {
 func TestEveryPathRefusesMethodsThatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	allowed := map[string][]string{}
-	for _, row := range table() {
-		allowed[row.Path] = append(allowed[row.Path], row.Method)
-		if row.Method == http.MethodGet {
-			allowed[row.Path] = append(allowed[row.Path], http.MethodHead)
+	for _, no := range apitest.Refusals(table()) {
+		if no.Method == http.MethodHead {
+			continue // its answer has no body to be an error
+		}
+		a := w.do(t, "", no.Method, with(no.Path, "x"), "")
+		a.wantError(t, no.Method+" "+no.Path, http.StatusMethodNotAllowed, "method_not_allowed")
+		if got := a.header.Get("Allow"); got != no.Allow {
+			t.Errorf("%s %s: Allow %q, want %q", no.Method, no.Path, got, no.Allow)
 		}
 	}
-	for path, methods := range allowed {
-		slices.Sort(methods)
-		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
-			if slices.Contains(methods, method) {
-				continue
-			}
-			a := w.do(t, "", method, with(path, "x"), "")
-			a.wantError(t, method+" "+path, http.StatusMethodNotAllowed, "method_not_allowed")
-			if got, want := a.header.Get("Allow"), strings.Join(methods, ", "); got != want {
-				t.Errorf("%s %s: Allow %q, want %q", method, path, got, want)
-			}
-		}
-		for _, p := range []string{path + "/", path + "/x/y", universign.Prefix + path} {
+}
+
+func TestPathsBesideTheTableAreNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, row := range table() {
+		for _, p := range []string{row.Path + "/", row.Path + "/x/y", universign.Prefix + row.Path} {
 			w.do(t, owner, http.MethodGet, with(p, "x"), "").wantError(t, p, http.StatusNotFound, "not_found")
 		}
 	}
@@ -237,11 +232,7 @@ func TestAHeadIsAnsweredAsItsGet(t *testing.T) {
 
 func TestEveryRowSaysWhichFunctionServesIt(t *testing.T) {
 	t.Parallel()
-	for _, row := range table() {
-		if _, err := os.Stat(filepath.Join("..", "..", "..", "functions", row.Resource, "main.go")); err != nil || row.Resource == "" {
-			t.Errorf("%s %s: no function %q", row.Method, row.Path, row.Resource)
-		}
-	}
+	apitest.WantFunctions(t, table(), hermod.ScopeUniversign, hermod.ScopeUniversignKeys)
 }
 
 func TestParametersOfListsAreChecked(t *testing.T) {

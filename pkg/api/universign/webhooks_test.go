@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/hermod"
 )
@@ -27,7 +28,7 @@ func newSent(t *testing.T) *sent {
 	s := &sent{world: newWorld(t)}
 	s.first, s.second = s.endpoint(t, owner), s.endpoint(t, owner, "action.opened", "action.closed")
 	publish := func(name string) *hermod.Event {
-		s.advance(time.Hour)
+		s.Advance(time.Hour)
 		s.events = append(s.events, s.publish(t, local, name))
 		return s.events[len(s.events)-1]
 	}
@@ -48,13 +49,13 @@ func newSent(t *testing.T) *sent {
 	s.recovered = s.attempt(t, e, s.second, 1, 1, hermod.Succeeded)
 	// What is not of this dialect is in the same log.
 	native := &hermod.Subscription{ID: "s-" + local + "-abcde", Owner: local, Dialect: hermod.Signicat, Active: true, Type: hermod.Webhook, CreatedAt: start, Version: 1}
-	if err := s.store.CreateSubscription(t.Context(), native); err != nil {
+	if err := s.Store.CreateSubscription(t.Context(), native); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range s.events {
 		s.attempt(t, e, native.ID, 0, 1, hermod.Succeeded)
 	}
-	s.advance(time.Hour)
+	s.Advance(time.Hour)
 	return s
 }
 
@@ -142,15 +143,15 @@ func TestARequestReadsSoMuchAndSaysHowToGoOn(t *testing.T) {
 	w := newWorld(t)
 	id := w.endpoint(t, owner)
 	rare := w.attempt(t, w.publish(t, local, "action.opened"), id, 0, 1, hermod.Succeeded)
-	w.advance(time.Second)
-	made := hermod.NewIDs(w.now, random)
+	w.Advance(time.Second)
+	made := hermod.NewIDs(w.Now, apitest.Random)
 	for range 550 {
 		e := &hermod.Event{ID: made.Next()}
 		w.attempt(t, e, id, 0, 1, hermod.Succeeded)
 		w.attempt(t, e, "s-"+local+"-abcde", 0, 1, hermod.Succeeded)
 	}
 	native := &hermod.Subscription{ID: "s-" + local + "-abcde", Owner: local, Dialect: hermod.Signicat, Active: true, Type: hermod.Webhook, CreatedAt: start, Version: 1}
-	if err := w.store.CreateSubscription(t.Context(), native); err != nil {
+	if err := w.Store.CreateSubscription(t.Context(), native); err != nil {
 		t.Fatal(err)
 	}
 	first := w.do(t, owner, http.MethodGet, webhooksPath+"?event_type=action.opened", "")
@@ -180,7 +181,7 @@ func TestAWebhookIsReadByItsIDAlone(t *testing.T) {
 	} {
 		s.do(t, owner, http.MethodGet, webhooksPath+"/"+id, "").wantError(t, id, http.StatusNotFound, "not_found")
 	}
-	s.advance(hermod.DefaultRetention)
+	s.Advance(hermod.DefaultRetention)
 	s.do(t, owner, http.MethodGet, webhooksPath+"/"+s.failed, "").wantError(t, "after its time", http.StatusNotFound, "not_found")
 }
 
@@ -245,12 +246,12 @@ func TestAWebhookToWhatAnswered410IsNotRescheduled(t *testing.T) {
 	w := newWorld(t)
 	id := w.endpoint(t, owner)
 	webhook := w.attempt(t, w.publish(t, local, "action.closed"), id, 0, 1, hermod.Dead)
-	endpoint, err := w.store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
+	endpoint, err := w.Store.Subscription(t.Context(), hermod.Ref{Owner: local, ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
 	endpoint.Active = false
-	if err := w.store.UpdateSubscription(t.Context(), endpoint); err != nil {
+	if err := w.Store.UpdateSubscription(t.Context(), endpoint); err != nil {
 		t.Fatal(err)
 	}
 	path := webhooksPath + "/" + webhook + "/reschedule"

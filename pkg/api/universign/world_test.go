@@ -1,15 +1,10 @@
 package universign_test
 
 import (
-	"bytes"
-	"context"
-	"crypto/rand"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +12,7 @@ import (
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/universign"
 	"hermod/pkg/hermod"
@@ -24,9 +20,7 @@ import (
 	"hermod/pkg/provision"
 	"hermod/pkg/push"
 	"hermod/pkg/replay"
-	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
-	"hermod/test/openapi/contract"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -42,119 +36,46 @@ const (
 	nobody     = "apikey_none"
 )
 
-// A world is the dialect over the embedded engine, with a clock moved by hand.
+// A world is the dialect over the embedded engine.
 type world struct {
-	db       *sqlite.DB
-	store    sealed
+	*apitest.Engine
 	keys     *auth.Keys
 	server   *api.Server
 	acceptor universign.Acceptor
 	delivery *sqlite.Queue
-	log      *slog.Logger
-	lines    logbook
-
-	mu sync.Mutex
-	at time.Time
 }
 
-type sealed struct {
-	*seal.Store
-	plain
-}
-
-type plain struct{ *sqlite.DB }
-
-// A logbook keeps the lines of a log.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// signingKeys are the same for all worlds: making one takes long.
-var signingKeys = sync.OnceValues(func() ([]hermod.SigningKey, error) {
-	made := &memoryKeys{}
-	keys := &auth.Keys{
-		Store: made, Sealer: open{}, Use: universign.Use, Prefix: universign.KeyPrefix, Now: func() time.Time { return start },
-	}
-	for range 2 {
-		if err := keys.Create(context.Background()); err != nil {
-			return nil, err
+// signingKeys are the same for all worlds.
+var signingKeys = sync.OnceValues(func() (keys [2]hermod.SigningKey, err error) {
+	for i := range keys {
+		if keys[i], err = apitest.SigningKey(universign.Use, universign.KeyPrefix, start); err != nil {
+			break
 		}
 	}
-	return made.keys, nil
+	return keys, err
 })
-
-type memoryKeys struct{ keys []hermod.SigningKey }
-
-func (m *memoryKeys) SigningKeys(context.Context) ([]hermod.SigningKey, error) { return nil, nil }
-func (m *memoryKeys) DeleteSigningKey(context.Context, string) error           { return nil }
-func (m *memoryKeys) PutSigningKey(_ context.Context, k hermod.SigningKey) error {
-	m.keys = append(m.keys, k)
-	return nil
-}
-
-// open seals nothing.
-type open struct{}
-
-func (open) Seal(_ context.Context, _, _ string, plaintext []byte) ([]byte, error) {
-	return plaintext, nil
-}
-func (open) Open(_ context.Context, _, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
-
-func random(p []byte) { _, _ = rand.Read(p) }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	dir := t.TempDir()
-	w := &world{at: start}
-	w.log = slog.New(slog.NewJSONHandler(&w.lines, nil))
-	ids := hermod.NewIDs(w.now, random)
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{IDs: ids, Now: w.now, Log: w.log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := provision.ApplyLocal(t.Context(), db, start); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{Engine: apitest.NewEngine(t, start, apitest.Random)}
+	var lower []provision.Secret
 	for role, key := range map[string]string{"admin": admin, "integrator": integrator, "none": nobody} {
-		s := provision.Secret{Kind: auth.UniversignKey, Secret: key, Account: local, Tenant: "wsp_local", Scopes: universign.ScopesOf(role)}
-		if err := provision.ApplySecret(t.Context(), db, s, start); err != nil {
-			t.Fatal(err)
-		}
+		lower = append(lower, provision.Secret{
+			Kind: auth.UniversignKey, Secret: key, Account: local, Tenant: "wsp_local", Scopes: universign.ScopesOf(role),
+		})
 	}
+	w.Provision(t, lower...)
 	signing, err := signingKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.PutSigningKey(t.Context(), signing[0]); err != nil {
+	if err := w.DB.PutSigningKey(t.Context(), signing[0]); err != nil {
 		t.Fatal(err)
 	}
-	sealing, err := seal.NewLocalKeys(filepath.Join(dir, "hermod.key"), random)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.db, w.delivery = db, db.Queue("delivery", sqlite.QueueOptions{})
-	w.store = sealed{seal.NewStore(db, seal.NewBox(sealing, random, w.now), w.now, w.log), plain{db}}
-	w.keys = &auth.Keys{Store: db, Sealer: open{}, Use: universign.Use, Prefix: universign.KeyPrefix, Now: w.now, Log: w.log}
-	w.acceptor = ingest.New(ingest.Options{Config: db, Journal: db.Journal(w.delivery), IDs: ids, Now: w.now, Log: w.log})
-	w.serve(w.store, w.acceptor)
+	w.delivery = w.DB.Queue("delivery", sqlite.QueueOptions{})
+	w.keys = &auth.Keys{Store: w.DB, Sealer: apitest.Unsealed{}, Use: universign.Use, Prefix: universign.KeyPrefix, Now: w.Now, Log: w.Log}
+	w.acceptor = ingest.New(ingest.Options{Config: w.DB, Journal: w.DB.Journal(w.delivery), IDs: w.IDs, Now: w.Now, Log: w.Log})
+	w.serve(w.Store, w.acceptor)
 	return w
 }
 
@@ -168,33 +89,21 @@ func table() []api.Route {
 func (w *world) serve(store universign.EndpointStore, acceptor universign.Acceptor) {
 	endpoints := &universign.Endpoints{
 		Store: store, Targets: push.New(push.Options{Policy: push.Local()}), EnsureKey: w.keys.Ensure,
-		IDs: hermod.NewIDs(w.now, random), Now: w.now,
+		IDs: hermod.NewIDs(w.Now, apitest.Random), Now: w.Now,
 	}
 	webhooks := &universign.Webhooks{
-		Store: w.db, Now: w.now,
-		Retrier: &replay.Starter{Deliveries: w.db, Queue: w.delivery, Now: w.now, Trigger: hermod.TriggerRetry},
+		Store: w.DB, Now: w.Now,
+		Retrier: &replay.Starter{Deliveries: w.DB, Queue: w.delivery, Now: w.Now, Trigger: hermod.TriggerRetry},
 	}
 	apiKeys := &universign.APIKeys{
-		Registry: &auth.Registry{Store: w.db, Now: w.now, Random: random}, Renamer: w.db, Acceptor: acceptor, Now: w.now, Log: w.log,
+		Registry: &auth.Registry{Store: w.DB, Now: w.Now, Random: apitest.Random}, Renamer: w.DB, Acceptor: acceptor, Now: w.Now, Log: w.Log,
 	}
 	w.server = api.NewServer(api.Options{
-		Dialect: universign.Dialect{Secrets: &auth.Secrets{Credentials: w.db, Now: w.now}},
+		Dialect: universign.Dialect{Secrets: &auth.Secrets{Credentials: w.DB, Now: w.Now}},
 		Routes: slices.Concat(endpoints.Routes(), webhooks.Routes(), (&universign.JWKS{Keys: w.keys}).Routes(),
 			apiKeys.Routes()),
-		Log: w.log, Now: w.now, Trace: func() string { return strings.Repeat("ab", 16) },
+		Log: w.Log, Now: w.Now, Trace: apitest.Trace,
 	})
-}
-
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
-
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at = w.at.Add(d)
 }
 
 // A response is what the server said.
@@ -226,30 +135,9 @@ func (w *world) do(t testing.TB, key, method, target, body string, header ...str
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	rec := httptest.NewRecorder()
-	w.server.ServeHTTP(rec, r)
-	a := response{rec.Code, rec.Header(), rec.Body.Bytes()}
-	compare(t, r, body, a)
+	var a response
+	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
 	return a
-}
-
-// compare holds the exchange against docs/openapi.yaml.
-func compare(t testing.TB, r *http.Request, body string, a response) {
-	t.Helper()
-	description, err := contract.Shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := contract.Exchange{
-		Method: r.Method, Target: r.URL.RequestURI(), RequestType: r.Header.Get("Content-Type"), RequestBody: []byte(body),
-		Status: a.status, Header: a.header, Body: a.body,
-	}
-	if r.Method == http.MethodHead {
-		x.Body = nil // net/http leaves it out
-	}
-	if err := description.Check(x); err != nil {
-		t.Errorf("against docs/openapi.yaml: %v", err)
-	}
 }
 
 // json reads the answer's body after checking its status.
@@ -265,7 +153,7 @@ func (a response) json(t testing.TB, status int) map[string]any {
 	return v
 }
 
-// wantError asks for a whole error: that it is one, compare has asked.
+// wantError asks for a whole error: that it is one, apitest.Ask has asked.
 func (a response) wantError(t testing.TB, what string, status int, code string) {
 	t.Helper()
 	e := a.json(t, status)
@@ -311,7 +199,7 @@ func (w *world) publish(t testing.TB, account, name string) *hermod.Event {
 		sender, name = s, n
 	}
 	events, err := w.acceptor.Accept(t.Context(), []ingest.Submission{{Event: hermod.Event{
-		AccountID: account, Sender: sender, Name: name, Timestamp: w.now(), Data: json.RawMessage(`{"object":"action","id":"act_1"}`),
+		AccountID: account, Sender: sender, Name: name, Timestamp: w.Now(), Data: json.RawMessage(`{"object":"action","id":"act_1"}`),
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -325,19 +213,19 @@ func (w *world) attempt(t testing.TB, e *hermod.Event, endpoint string, run, num
 	t.Helper()
 	a := &hermod.Attempt{
 		AttemptKey: hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: endpoint, EventID: e.ID, Run: run}, Number: number},
-		Owner:      local, Account: local, Trigger: hermod.TriggerMatch, At: w.now(), State: state, StatusCode: http.StatusOK,
-		SubscriptionType: hermod.Webhook, SubscriptionName: "Archive", RetainUntil: w.now().Add(hermod.DefaultRetention),
+		Owner:      local, Account: local, Trigger: hermod.TriggerMatch, At: w.Now(), State: state, StatusCode: http.StatusOK,
+		SubscriptionType: hermod.Webhook, SubscriptionName: "Archive", RetainUntil: w.Now().Add(hermod.DefaultRetention),
 	}
 	if state != hermod.Succeeded {
 		a.StatusCode, a.ErrorClass, a.ErrorMessage = http.StatusServiceUnavailable, "http_5xx", "the endpoint answered 503"
 	}
 	if state == hermod.Waiting {
-		a.NextAt, a.Carrier = w.now().Add(time.Minute), hermod.CarrierDue
+		a.NextAt, a.Carrier = w.Now().Add(time.Minute), hermod.CarrierDue
 	}
 	for _, f := range change {
 		f(a)
 	}
-	if err := w.db.PutAttempt(t.Context(), a); err != nil {
+	if err := w.DB.PutAttempt(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	return "whk_" + strings.TrimPrefix(endpoint, "whe_") + e.ID.Base62()
