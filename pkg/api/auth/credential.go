@@ -145,11 +145,11 @@ func (g *Registry) draw() (public, secret string) {
 }
 
 // CreateSecret makes a credential that is a secret alone, as Secrets resolves them: the
-// prefix and what is random. Of the kind the account may have so many that are not
+// prefix and what is random. Of the kind the tenant of c may have so many that are not
 // revoked; CodeConflict. As with MaxCredentials, who creates several at once may end a
 // few above it.
 func (g *Registry) CreateSecret(ctx context.Context, kind Kind, prefix string, most int, c hermod.Credential) (*Created, error) {
-	all, err := g.Live(ctx, kind, c.Account)
+	all, err := g.Live(ctx, kind, c.Account, c.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +177,12 @@ func (g *Registry) CreateLogin(ctx context.Context, login string, c hermod.Crede
 	return g.create(ctx, c, password, password)
 }
 
-// Live are the account's credentials of the kind that are not revoked, the newest first.
-func (g *Registry) Live(ctx context.Context, kind Kind, account string) ([]*hermod.Credential, error) {
+// Live are the credentials of the kind of a tenant of the account's that are not
+// revoked, the newest first.
+func (g *Registry) Live(ctx context.Context, kind Kind, account, tenant string) ([]*hermod.Credential, error) {
 	all, err := g.List(ctx, account)
 	return slices.DeleteFunc(all, func(c *hermod.Credential) bool {
-		return !c.RevokedAt.IsZero() || KindOf(c.ID) != kind
+		return !c.RevokedAt.IsZero() || KindOf(c.ID) != kind || c.Tenant != tenant
 	}), err
 }
 

@@ -194,9 +194,10 @@ func TestCredentialsAreListedTheNewestFirst(t *testing.T) {
 func TestASecretAloneIsFoundByItsHashAndCountedByItsKind(t *testing.T) {
 	t.Parallel()
 	s := newService()
-	create := func(kind auth.Kind) (*auth.Created, error) {
-		return s.registry().CreateSecret(t.Context(), kind, "apikey_", 2, hermod.Credential{Account: account, Tenant: "wsp_1", Scopes: []string{"s"}})
+	of := func(tenant string, kind auth.Kind) (*auth.Created, error) {
+		return s.registry().CreateSecret(t.Context(), kind, "apikey_", 2, hermod.Credential{Account: account, Tenant: tenant, Scopes: []string{"s"}})
 	}
+	create := func(kind auth.Kind) (*auth.Created, error) { return of("wsp_1", kind) }
 	first, err := create(auth.UniversignKey)
 	if err != nil || !regexp.MustCompile(`^apikey_[a-z2-7]{52}$`).MatchString(first.Secret) || first.ID != auth.SecretID(auth.UniversignKey, first.Secret) {
 		t.Fatalf("%+v, %v", first, err)
@@ -213,13 +214,16 @@ func TestASecretAloneIsFoundByItsHashAndCountedByItsKind(t *testing.T) {
 	if _, err := create(auth.UniversignKey); hermod.CodeOf(err) != hermod.CodeConflict {
 		t.Errorf("a third: %v", err)
 	}
+	if _, err := of("wsp_2", auth.UniversignKey); err != nil {
+		t.Errorf("the first of another tenant: %v", err)
+	}
 	if err := s.registry().Revoke(t.Context(), &first.Credential); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := create(auth.UniversignKey); err != nil {
 		t.Errorf("after one was revoked: %v", err)
 	}
-	live, err := s.registry().Live(t.Context(), auth.UniversignKey, account)
+	live, err := s.registry().Live(t.Context(), auth.UniversignKey, account, "wsp_1")
 	if err != nil || len(live) != 2 {
 		t.Errorf("%d live, %v", len(live), err)
 	}

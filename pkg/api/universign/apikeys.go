@@ -145,15 +145,15 @@ func (k *APIKeys) takeBack(ctx context.Context, c *hermod.Credential) {
 
 func errNoKey() error { return hermod.Errorf(hermod.CodeNotFound, "no API key has this id") }
 
-// find reads the key that the path names, a deleted one too. Another account's does
-// not exist.
+// find reads the key that the path names, a deleted one too. Another
+// workspace's does not exist, also where it is the same account's.
 func (k *APIKeys) find(r *http.Request, p *hermod.Principal) (*hermod.Credential, error) {
 	id, ok := credentialID(r.PathValue("keyId"))
 	if !ok {
 		return nil, errNoKey()
 	}
 	c, err := k.Registry.Store.Credential(r.Context(), id)
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && c.Account != p.Account) {
+	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && (c.Account != p.Account || c.Tenant != p.Tenant)) {
 		return nil, errNoKey()
 	}
 	if err != nil {
@@ -235,7 +235,7 @@ func (k *APIKeys) remove(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	if c, err = k.findLive(r, p, true); err != nil {
 		return err
 	}
-	live, err := k.Registry.Live(r.Context(), auth.UniversignKey, p.Account)
+	live, err := k.Registry.Live(r.Context(), auth.UniversignKey, p.Account, p.Tenant)
 	if err != nil {
 		return err
 	}
@@ -289,6 +289,7 @@ func (k *APIKeys) list(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(c *hermod.Credential) bool { return c.Tenant != p.Tenant })
 	position := -1
 	if after != "" { // which may have been deleted since
 		position = slices.IndexFunc(all, func(c *hermod.Credential) bool { return c.ID == id })

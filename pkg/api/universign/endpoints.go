@@ -81,18 +81,23 @@ func errNoEndpoint() error {
 	return hermod.Errorf(hermod.CodeNotFound, "no webhook endpoint has this id")
 }
 
-// findEndpoint reads an endpoint of the account, a deleted one too. What another
-// owner has, or another dialect, does not exist.
-func findEndpoint(ctx context.Context, store subscription.Reader, account, id string) (*hermod.Subscription, error) {
+// workspaceOf selects the endpoints of the caller's workspace, deleted ones too. An
+// account may have several workspaces, which see nothing of each other's endpoints.
+func workspaceOf(p *hermod.Principal) subscription.Filter {
+	return func(s *hermod.Subscription) bool { return s.Dialect == hermod.Universign && s.Tenant == p.Tenant }
+}
+
+// findEndpoint reads an endpoint of the workspace, a deleted one too. What another
+// has, or another dialect, does not exist.
+func findEndpoint(ctx context.Context, store subscription.Reader, p *hermod.Principal, id string) (*hermod.Subscription, error) {
 	if _, ok := parseID(endpointPrefix, id); !ok {
 		return nil, errNoEndpoint()
 	}
-	ours := func(s *hermod.Subscription) bool { return s.Dialect == hermod.Universign }
-	return subscription.Find(ctx, store, hermod.Ref{Owner: account, ID: id}, ours, errNoEndpoint())
+	return subscription.Find(ctx, store, hermod.Ref{Owner: p.Account, ID: id}, workspaceOf(p), errNoEndpoint())
 }
 
 func (e *Endpoints) find(r *http.Request, p *hermod.Principal) (*hermod.Subscription, error) {
-	s, err := findEndpoint(r.Context(), e.Store, p.Account, r.PathValue("endpointId"))
+	s, err := findEndpoint(r.Context(), e.Store, p, r.PathValue("endpointId"))
 	if err == nil && s.Deleted() {
 		return nil, errNoEndpoint()
 	}
@@ -164,7 +169,7 @@ func (e *Endpoints) list(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 	if err := q.Err(); err != nil {
 		return err
 	}
-	all, err := subscription.List(r.Context(), e.Store, p.Account, subscription.Live(hermod.Universign))
+	all, err := subscription.List(r.Context(), e.Store, p.Account, subscription.LiveOf(hermod.Universign, p.Tenant))
 	if err != nil {
 		return err
 	}

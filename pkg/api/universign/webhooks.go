@@ -17,6 +17,8 @@ import (
 // A WebhookStore reads what was sent.
 type WebhookStore interface {
 	subscription.Reader
+	// Subscriptions reads all of an owner's, tombstones included, secrets sealed.
+	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
 	// Attempts is a page of the delivery log.
 	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
 	// LastOf reads the row of a delivery with the highest run, and of those the one
@@ -82,12 +84,39 @@ func (h *Webhooks) query(r *http.Request, p *hermod.Principal) (webhookQuery, er
 	q.Check("event_type", !slices.ContainsFunc(query.types, unknown(isType)), "holds what is no event type")
 	h.bounds(q, &query.log)
 	endpoint := q.One("endpoint")
-	if err := q.Err(); err != nil || endpoint == "" {
+	if err := q.Err(); err != nil {
 		return query, err
 	}
 	query.log.SubscriptionID = endpoint
-	_, err := findEndpoint(r.Context(), h.Store, p.Account, endpoint)
+	var err error
+	query.endpoints, err = h.endpoints(r.Context(), p, endpoint)
 	return query, err
+}
+
+// endpoints are those whose webhooks are asked for, of the workspace's, in the order of
+// their ids: the one that is named, or all of them. The log is the account's, which may
+// have other workspaces.
+func (h *Webhooks) endpoints(ctx context.Context, p *hermod.Principal, named string) ([]hermod.ID, error) {
+	if named != "" {
+		s, err := findEndpoint(ctx, h.Store, p, named)
+		if err != nil {
+			return nil, err
+		}
+		id, _ := parseID(endpointPrefix, s.ID)
+		return []hermod.ID{id}, nil
+	}
+	all, err := h.Store.Subscriptions(ctx, p.Account)
+	if err != nil {
+		return nil, fmt.Errorf("listing subscriptions: %w", err)
+	}
+	var ids []hermod.ID
+	for _, s := range all {
+		if id, ok := parseID(endpointPrefix, s.ID); ok && workspaceOf(p)(s) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, hermod.ID.Compare)
+	return ids, nil
 }
 
 // bounds reads between what keys the log is read: the period, the event, and where the
@@ -140,7 +169,7 @@ func (h *Webhooks) one(r *http.Request, p *hermod.Principal) (s sentWebhook, end
 		return s, nil, errNoWebhook()
 	}
 	ctx := r.Context()
-	endpoint, err = findEndpoint(ctx, h.Store, p.Account, s.key.endpointID())
+	endpoint, err = findEndpoint(ctx, h.Store, p, s.key.endpointID())
 	if hermod.CodeOf(err) == hermod.CodeNotFound {
 		return s, nil, errNoWebhook()
 	}

@@ -27,6 +27,9 @@ type logReader interface {
 // A webhookQuery selects sent webhooks.
 type webhookQuery struct {
 	log hermod.LogQuery
+	// endpoints are those whose webhooks are selected, in the order of their ids. The
+	// log has the rows of others between theirs.
+	endpoints []hermod.ID
 	// states and types select all where they are empty.
 	states, types []string
 	limit         int
@@ -35,6 +38,27 @@ type webhookQuery struct {
 // wants reports whether the state is asked for.
 func (q *webhookQuery) wants(state string) bool {
 	return len(q.states) == 0 || slices.Contains(q.states, state)
+}
+
+// sentTo reports whether the webhook is one of the endpoints'. at is where among them
+// its endpoint stands, or would.
+func (q *webhookQuery) sentTo(key webhookKey) (at int, ok bool) {
+	return slices.BinarySearchFunc(q.endpoints, key.endpoint, hermod.ID.Compare)
+}
+
+// after is the key to go on from where reading ended at a row. It names no endpoint
+// that is not selected: that may be another workspace's.
+func (q *webhookQuery) after(row hermod.AttemptKey) webhookKey {
+	key, endpoint := keyOf(row)
+	at, selected := q.sentTo(key)
+	switch {
+	case endpoint && selected:
+		return key
+	case endpoint && at > 0: // the next rows are those of the endpoint before it
+		return webhookKey{q.endpoints[at-1].Next(), row.EventID}
+	default:
+		return webhookKey{event: row.EventID}
+	}
 }
 
 // find reads a page of sent webhooks, the newest event first. more says that there may
@@ -66,16 +90,17 @@ func (h *Webhooks) find(ctx context.Context, q webhookQuery) (found []sentWebhoo
 		}
 		last := rows[len(rows)-1].AttemptKey
 		q.log.Below = &hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: last.SubscriptionID, EventID: last.EventID}}
-		if next, _ = keyOf(last); next.endpoint.IsZero() {
-			next.event = last.EventID
-		}
+		next = q.after(last)
 	}
 	return found, next, true, nil
 }
 
 // chunk gives the webhooks of the rows that the query selects.
 func (h *Webhooks) chunk(ctx context.Context, q *webhookQuery, rows []*hermod.Attempt) ([]sentWebhook, error) {
-	chunk := newest(rows)
+	chunk := slices.DeleteFunc(newest(rows), func(s sentWebhook) bool {
+		_, selected := q.sentTo(s.key)
+		return !selected
+	})
 	if q.log.Success != nil { // the last rows may not be among these
 		if err := h.last(ctx, chunk); err != nil {
 			return nil, err
