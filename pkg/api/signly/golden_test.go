@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/signly"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
@@ -150,19 +150,7 @@ func TestEveryAnswerAndDeliveryIsThatOfTheContract(t *testing.T) {
 	t.Parallel()
 	all := goldens(t)
 	for name, g := range all {
-		want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-		if err != nil {
-			t.Errorf("%v; it is\n%s", err, g.body)
-			continue
-		}
-		var got bytes.Buffer
-		if err := json.Indent(&got, bytes.TrimSpace(g.body), "", "  "); err != nil {
-			t.Fatalf("%s: %v: %s", name, err, g.body)
-		}
-		// In their order, too: the files are the answers, but for the space between members.
-		if got.String() != strings.TrimSpace(string(want)) {
-			t.Errorf("%s is\n%s\nwant\n%s", name, got.Bytes(), want)
-		}
+		apitest.Golden(t, name+".json", g.body)
 		for path, shape := range g.shapes {
 			if got, want := keys(t, g.body, path), append(members(shape), extra(shape)...); !slices.Equal(got, want) {
 				t.Errorf("%s: %q has the members %v, want %v", name, path, got, want)
