@@ -69,6 +69,11 @@ func deployed(t *testing.T) e2e.Target {
 	if err := provision.ApplyLocal(t.Context(), store, time.Now()); err != nil {
 		t.Fatal(err)
 	}
+	for _, s := range e2e.Siblings() {
+		if err := provision.ApplySecret(t.Context(), store, s, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	queues, bus := sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
 	hosts := map[string]string{"signly": out.SignlyURL, "telia": out.TeliaURL, "universign": out.UniversignURL}
 	return e2e.Target{

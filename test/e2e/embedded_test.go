@@ -2,16 +2,21 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"hermod/pkg/api"
+	"hermod/pkg/hermod"
 	"hermod/pkg/node"
+	"hermod/pkg/provision"
 	"hermod/pkg/push"
+	"hermod/pkg/sqlite"
 	"hermod/test/e2e"
 )
 
@@ -39,7 +44,7 @@ func startNode(t *testing.T) e2e.Target {
 	}
 	base := "http://" + listener.Addr().String()
 	n, err := node.Open(t.Context(), node.Options{
-		Data: t.TempDir(), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, AWS: e2e.OnAWS(t), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Data: withSiblings(t), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, AWS: e2e.OnAWS(t), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Timing: node.Timing{
 			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
 		},
@@ -82,4 +87,26 @@ func startNode(t *testing.T) e2e.Target {
 			return n.SendIngest(ctx, body)
 		},
 	}
+}
+
+// withSiblings makes a data directory that has the credentials of e2e.Siblings.
+func withSiblings(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	random := func(p []byte) { _, _ = rand.Read(p) }
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{
+		IDs: hermod.NewIDs(time.Now, random), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range e2e.Siblings() {
+		if err := provision.ApplySecret(t.Context(), db, s, time.Now()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

@@ -22,11 +22,10 @@ type signlyClient struct {
 	tenant, credential string
 }
 
-// signly is a client of local's tenant, or of other's.
+// signly is a client of the tenant of local, of other, or of local's sibling.
 func (target Target) signly(t *testing.T, client string) *signlyClient {
 	t.Helper()
-	tenant := map[string]string{"local": localTenant, "other": otherTenant}[client]
-	return &signlyClient{&caller{t: t, target: target}, tenant, "sk_" + client}
+	return &signlyClient{&caller{t: t, target: target}, tenants()[client], "sk_" + client}
 }
 
 // call calls a path below /signly/v1 and checks the envelope of the answer.
@@ -217,14 +216,14 @@ func testSignlyTest(t *testing.T, target Target) {
 
 // testSignlyIsolation tries every row as another tenant, with this one's ids and
 // cursors.
-func testSignlyIsolation(t *testing.T, target Target) {
-	c, other := target.signly(t, "local"), target.signly(t, "other")
+func testSignlyIsolation(t *testing.T, target Target, stranger string) {
+	c, other := target.signly(t, "local"), target.signly(t, stranger)
 	r := target.receive(t, nil)
 	path := c.webhook(r, nil, "OTP_EXPIRED")
 	c.webhook(r, nil, "OTP_EXPIRED")
 	for _, row := range routes.Table() {
 		if contract.DialectOf(row.Path) != "Signly" || !strings.Contains(row.Path, "{webhookId}") {
-			continue // the others are lists of the caller's own
+			continue // the others are lists: see below, and testSignlyHistory
 		}
 		var body any
 		if row.Method == http.MethodPut {
@@ -246,4 +245,26 @@ func testSignlyIsolation(t *testing.T, target Target) {
 	if n := len(r.got()); n != 0 {
 		t.Errorf("another tenant's test was delivered %d times", n)
 	}
+}
+
+// testSignlyHistory reads a process as its tenant, as another account's, and as another
+// tenant of the account, whose events are its tenants' together.
+func testSignlyHistory(t *testing.T, target Target) {
+	process := guid()
+	platform, path := target.as(t, "local"), "/events/"+process
+	platform.publish(map[string]any{"sender": "signly", "eventName": "OTP_SENT", "eventData": map[string]any{"processId": process}})
+	count := func(client string) int {
+		return len(target.signly(t, client).call(http.MethodGet, path, nil).want(http.StatusOK).list("data"))
+	}
+	target.eventually(t, func() string { // the index may lag behind
+		if count("local") != 1 || count(sibling) != 1 {
+			return "the process has no events"
+		}
+		return ""
+	})
+	if n := count("other"); n != 0 {
+		t.Errorf("another account's tenant sees %d events", n)
+	}
+	nobody := &signlyClient{&caller{t: t, target: target}, localTenant, "sk_other"}
+	nobody.call(http.MethodGet, path, nil).want(http.StatusForbidden)
 }

@@ -36,8 +36,6 @@ func (c *teliaClient) call(method, path, body string, header ...string) *answer 
 	return c.do(method, c.target.BaseURL+path, media, body, append([]string{telia.KeyHeader, c.key}, header...)...)
 }
 
-const otherTenant = "22222222-2222-4222-8222-222222222222"
-
 // testTelia does what a client of that API does: it logs in, looks at the hooks,
 // subscribes, receives, reads and deletes (wire facts, 9.3).
 func testTelia(t *testing.T, target Target) {
@@ -166,8 +164,8 @@ func testTeliaOnce(t *testing.T, target Target) {
 
 // testTeliaIsolation tries every row of that API without its credentials, and as another
 // tenant.
-func testTeliaIsolation(t *testing.T, target Target) {
-	c, other := target.telia(t, "local", localTenant), target.telia(t, "other", otherTenant)
+func testTeliaIsolation(t *testing.T, target Target, stranger string) {
+	c, other := target.telia(t, "local", localTenant), target.telia(t, stranger, tenants()[stranger])
 	subscription := toJSON(t, map[string]any{"Uri": target.receive(t, nil).server.URL, "EventType": "signaturerequestexpired"})
 	id := c.call(http.MethodPost, "/hooks/v1/subscription", subscription).want(http.StatusOK).text("id")
 	for _, row := range routes.Table() {
@@ -179,7 +177,7 @@ func testTeliaIsolation(t *testing.T, target Target) {
 			body = subscription
 		}
 		path := strings.Replace(row.Path, "{subscriptionId}", id, 1) + "?eventType=signaturerequestexpired"
-		c.call(row.Method, path, body, telia.KeyHeader, "other-key").want(http.StatusUnauthorized)
+		c.call(row.Method, path, body, telia.KeyHeader, other.key).want(http.StatusUnauthorized)
 		c.call(row.Method, path, body, "Authorization", "Bearer "+target.as(t, "local").token).want(http.StatusUnauthorized)
 		c.call(row.Method, path, body, "Authorization", "Bearer x").want(http.StatusUnauthorized)
 		switch {
