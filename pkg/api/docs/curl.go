@@ -1,39 +1,55 @@
 package docs
 
 import (
-	"net/http"
+	"net/url"
 	"strings"
 )
 
-// curl is a command that calls the operation, given what the page's first command
-// puts into HERMOD and TOKEN.
+// curl is a command that calls the operation, given what the page's first commands
+// export.
 func curl(o operation, parameters []node, n node) string {
-	path := o.Path
-	for _, p := range parameters {
-		p = p.resolve()
-		if p.get("in").text() == "path" {
-			path = strings.ReplaceAll(path, "{"+p.get("name").text()+"}", p.get("example").text())
-		}
+	method := ""
+	if !impliesMethod(o.Method, len(o.Bodies) > 0) {
+		method = "-X " + o.Method + " "
 	}
-	parts := []string{`curl "$HERMOD` + path + `"`}
-	hasBody := len(o.Bodies) > 0
-	implied := o.Method == http.MethodGet || (hasBody && o.Method == http.MethodPost)
-	if !implied {
-		parts[0] = "curl -X " + o.Method + strings.TrimPrefix(parts[0], "curl")
-	}
-	if o.Scope != "" {
-		parts = append(parts, `-H "Authorization: Bearer $TOKEN"`)
-	}
-	if hasBody {
+	parts := []string{"curl " + method + `"$HERMOD` + address(o.Path, parameters) + `"`}
+	parts = append(parts, present(o.asks)...)
+	if len(o.Bodies) > 0 {
 		media := o.Bodies[0].Media
-		sent := sampleOf(n.get("requestBody", "content", media))
-		if media == "application/x-www-form-urlencoded" {
-			for name, value := range sent.members() {
-				parts = append(parts, "-d "+name+"="+value.text())
-			}
-		} else {
-			parts = append(parts, "-H 'Content-Type: "+media+"'", "-d '"+strings.ReplaceAll(sent.json(), "'", `'\''`)+"'")
-		}
+		parts = append(parts, sent(media, sampleOf(n.get("requestBody", "content", media)))...)
 	}
 	return strings.Join(parts, " \\\n  ")
+}
+
+// address is the path with the query that must be there, made of the examples.
+func address(path string, parameters []node) string {
+	separator := "?"
+	for _, p := range parameters {
+		p = p.resolve()
+		name, value := p.get("name").text(), p.get("example").text()
+		switch in := p.get("in").text(); {
+		case in == "path":
+			path = strings.ReplaceAll(path, "{"+name+"}", value)
+		case in == "query" && p.get("required").text() == "true":
+			path += separator + name + "=" + url.QueryEscape(value)
+			separator = "&"
+		}
+	}
+	return path
+}
+
+// sent are the arguments that send a body.
+func sent(media string, body node) []string {
+	if media != formMedia {
+		return []string{"-H 'Content-Type: " + media + "'", "-d " + quoted(body.json())}
+	}
+	var parts []string
+	for name, value := range body.members() {
+		if text := value.text(); plainPart(text) {
+			parts = append(parts, "-d "+name+"="+text)
+		} else {
+			parts = append(parts, "--data-urlencode "+quoted(name+"="+text))
+		}
+	}
+	return parts
 }

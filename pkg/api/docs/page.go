@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // of the page's style
 	"encoding/base64"
@@ -26,6 +27,7 @@ type view struct {
 	Title, Summary string
 	About          []block
 	Base           string
+	Openings       []opening
 	Groups         []group
 	Problems       []problem
 	Schemas        []schema
@@ -44,7 +46,9 @@ type operation struct {
 	Parts      []string
 	Aliases    []string
 	About      []block
-	Scope      string // "" for a public one
+	Scope      string     // "" for none
+	Headers    [][]string // that present the credential, of each alternative; none for a public one
+	asks       [][]credential
 	Parameters []property
 	Bodies     []body
 	Answers    []answer
@@ -78,9 +82,11 @@ type link struct{ ID, Summary string }
 // A problem is a failure that operations share.
 type problem struct {
 	ID, Status, Phrase string
-	About              []block
-	Headers            []property
-	Sample             string
+	// API is the tag of the operations that fail in this form; "" for that of several.
+	API     string
+	About   []block
+	Headers []property
+	Sample  string
 }
 
 func render() (rendered, error) {
@@ -100,12 +106,14 @@ func viewOf(root node) view {
 		Title: info.get("title").text(), Summary: info.get("summary").text(), About: prose(info.get("description").text()),
 		Base: docs.Base,
 	}
+	operations := operationsOf(root)
+	v.Openings = openingsOf(root, operations)
 	summaries := map[string]string{}
-	for _, o := range operationsOf(root) {
+	for _, o := range operations {
 		summaries[o.ID] = o.Summary
 	}
 	byTag := map[string][]operation{}
-	for _, o := range operationsOf(root) {
+	for _, o := range operations {
 		for i, l := range o.Follow {
 			o.Follow[i].Summary = summaries[l.ID]
 		}
@@ -118,8 +126,10 @@ func viewOf(root node) view {
 			About: prose(tag.get("description").text()), Operations: byTag[name],
 		})
 	}
+	forms := formsOf(root)
 	for name, response := range root.get("components", "responses").members() {
 		if p := problemOf(name, response); p.Status != "" {
+			p.API = forms[formOf(response)]
 			v.Problems = append(v.Problems, p)
 		}
 	}
@@ -162,7 +172,10 @@ func operationsOf(root node) []tagged {
 func operationOf(root node, path, method string, item, n node) operation {
 	o := operation{
 		ID: n.get("operationId").text(), Method: strings.ToUpper(method), Path: path, Parts: cutPath(path),
-		Summary: n.get("summary").text(), About: prose(n.get("description").text()), Scope: scopeOf(root, n),
+		Summary: n.get("summary").text(), About: prose(n.get("description").text()), Scope: scopeOf(root, n), asks: credentialsOf(root, n),
+	}
+	if !public(o.asks) {
+		o.Headers = headersAsked(o.asks)
 	}
 	parameters := slices.Concat(n.get("parameters").list(), item.get("parameters").list())
 	slices.SortStableFunc(parameters, func(a, b node) int { return rank(a) - rank(b) })
@@ -274,17 +287,49 @@ func headersOf(response node) []property {
 	return all
 }
 
-// problemOf is a shared failure; its example knows its status.
+// problemOf is a shared failure; its example knows its status. The zero one is none.
 func problemOf(name string, response node) problem {
-	shown := sampleOf(response.get("content", "application/problem+json"))
-	status := shown.own("status").text()
-	if status == "" {
-		return problem{}
+	for _, content := range response.get("content").members() {
+		shown := sampleOf(content)
+		status := cmp.Or(shown.own("status").text(), shown.own("statusCode").text())
+		if status == "" {
+			break
+		}
+		return problem{
+			ID: "problem-" + name, Status: status, Phrase: phrase(status), About: prose(response.get("description").text()),
+			Headers: headersOf(response), Sample: shown.json(),
+		}
 	}
-	return problem{
-		ID: "problem-" + name, Status: status, Phrase: phrase(status), About: prose(response.get("description").text()),
-		Headers: headersOf(response), Sample: shown.json(),
+	return problem{}
+}
+
+// formOf is the name of the schema that a response has.
+func formOf(response node) string {
+	for _, content := range response.get("content").members() {
+		return content.own("schema").refers()
 	}
+	return ""
+}
+
+// formsOf are the tags of the failures of one API alone, by the names of their schemas.
+func formsOf(root node) map[string]string {
+	forms := map[string]string{}
+	for _, item := range root.get("paths").members() {
+		for _, n := range item.members() {
+			tag := first(n.get("tags")).text()
+			for status, response := range n.get("responses").members() {
+				form := formOf(response)
+				if other, known := forms[form]; status < "400" || tag == "" {
+					continue
+				} else if known && other != tag {
+					forms[form] = ""
+				} else {
+					forms[form] = tag
+				}
+			}
+		}
+	}
+	return forms
 }
 
 func phrase(status string) string {

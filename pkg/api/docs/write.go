@@ -3,6 +3,7 @@ package docs
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 )
 
@@ -74,12 +75,18 @@ func (v view) contents(w *writer) {
 func (v view) start(w *writer) {
 	w.put("<section aria-labelledby=\"start\">\n<h2 id=\"start\">Start here</h2>\n")
 	w.prose(v.About)
-	w.put(`<p>The commands on this page are complete once these two have run. They take the client that a fresh Hermod on your own
-machine starts with; put your own in its place.</p>
+	w.put(`<p>The commands on this page are complete once these have run. They take the credentials that a fresh Hermod on your own
+machine starts with; put your own in their place, and ids and URLs of your own in the place of those of the examples.</p>
 `)
-	w.code("Commands to start with", "export HERMOD="+v.Base+`
-export TOKEN=$(curl -sS "$HERMOD/auth/open/connect/token" -d grant_type=client_credentials \
-  -d client_id=local -d client_secret=local-secret | sed 's/.*"access_token":"\([^"]*\)".*/\1/')`)
+	for i, o := range v.Openings {
+		commands := o.Commands
+		if i == 0 {
+			commands = slices.Concat([]string{"export HERMOD=" + v.Base}, commands)
+		} else {
+			w.put("<p>For %s also:</p>\n", o.API)
+		}
+		w.code(strings.TrimSpace("Commands to start with "+o.API), strings.Join(commands, "\n"))
+	}
 	w.put("</section>\n")
 }
 
@@ -87,13 +94,17 @@ func (v view) problems(w *writer) {
 	w.put(`<section aria-labelledby="problems">
 <h2 id="problems">Problems</h2>
 <p>What goes wrong is answered as <code>application/problem+json</code>, a <a href="#schema-Problem">Problem</a>. Go by its
-<code>code</code>; the rest is for people.</p>
+<code>code</code>; the rest is for people. Signly, Telia Sign and Universign answer in forms of their own.</p>
 `)
 	for _, p := range v.Problems {
-		w.put("<article aria-labelledby=\"%s\">\n<h3 id=\"%s\"><span class=\"status bad\">%s</span> %s</h3>\n", p.ID, p.ID, p.Status, p.Phrase)
+		w.put("<article aria-labelledby=\"%s\">\n<h3 id=\"%s\"><span class=\"status bad\">%s</span> %s", p.ID, p.ID, p.Status, p.Phrase)
+		if p.API != "" {
+			w.put(", %s", p.API)
+		}
+		w.put("</h3>\n")
 		w.prose(p.About)
 		w.headers(p.Headers)
-		w.example("Example", p.Status, p.Sample)
+		w.example("Example", strings.TrimSpace(p.Status+" "+p.API), p.Sample)
 		w.put("</article>\n")
 	}
 	w.put("</section>\n")

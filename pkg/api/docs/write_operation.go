@@ -42,10 +42,23 @@ func (w *writer) operation(o operation) {
 }
 
 func (w *writer) facts(o operation) {
-	if o.Scope == "" {
-		w.put("<p class=\"facts\">Needs no token")
+	if len(o.Headers) == 0 {
+		w.put("<p class=\"facts\">Needs no credential")
 	} else {
-		w.put("<p class=\"facts\">Scope <code>%s</code>", o.Scope)
+		w.put("<p class=\"facts\">")
+		if o.Scope != "" {
+			w.put("Scope <code>%s</code>, by ", o.Scope)
+		} else {
+			w.put("By ")
+		}
+		separator := ""
+		for _, together := range o.Headers {
+			for _, header := range together {
+				w.put("%s<code>%s</code>", separator, header)
+				separator = " and "
+			}
+			separator = " or "
+		}
 	}
 	separator := "; also served at "
 	for _, path := range o.Aliases {
