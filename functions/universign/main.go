@@ -2,6 +2,7 @@
 package main
 
 import (
+	"hermod/functions/internal/webhooks"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/universign"
@@ -10,14 +11,14 @@ import (
 func main() { wire.Start(build) }
 
 func build(e *wire.Env) (any, error) {
-	store, err := e.Store()
+	parts, err := webhooks.Open(e)
 	if err != nil {
 		return nil, err
 	}
-	routes, err := rows(e, store)
+	routes, err := rows(e, parts)
 	if err != nil {
 		return nil, err
 	}
-	d := universign.Dialect{Secrets: &auth.Secrets{Credentials: store, Now: e.Now}}
+	d := universign.Dialect{Secrets: &auth.Secrets{Credentials: parts.Plain, Now: e.Now}}
 	return e.Dialect(d, universign.Prefix, routes), nil
 }

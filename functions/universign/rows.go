@@ -4,27 +4,18 @@ import (
 	"slices"
 
 	"hermod/functions/internal/queues"
-	"hermod/functions/internal/secrets"
-	"hermod/functions/internal/targets"
+	"hermod/functions/internal/webhooks"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/universign"
-	"hermod/pkg/dynamo"
 	"hermod/pkg/hermod"
 	"hermod/pkg/replay"
 )
 
 // rows are the rows of the dialect.
-func rows(e *wire.Env, store *dynamo.Store) ([]api.Route, error) {
-	box, err := secrets.Box(e)
-	if err != nil {
-		return nil, err
-	}
-	pushers, err := targets.Webhooks(e)
-	if err != nil {
-		return nil, err
-	}
+func rows(e *wire.Env, parts *webhooks.Parts) ([]api.Route, error) {
+	store := parts.Plain
 	queue, err := queues.Open(e, "HERMOD_DELIVERY_QUEUE_URL")
 	if err != nil {
 		return nil, err
@@ -34,13 +25,12 @@ func rows(e *wire.Env, store *dynamo.Store) ([]api.Route, error) {
 		return nil, err
 	}
 	keys := &auth.Keys{
-		Store: store, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: e.Now, Log: e.Log,
+		Store: store, Sealer: parts.Box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: e.Now, Log: e.Log,
 	}
 	endpoints := &universign.Endpoints{
-		Store: secrets.Before(e, store, box), Targets: pushers, EnsureKey: keys.Ensure,
-		IDs: hermod.NewIDs(e.Now, wire.RandomBytes), Now: e.Now,
+		Store: parts.Store, Targets: parts.Pushers, EnsureKey: keys.Ensure, NewID: parts.NewID, Now: e.Now,
 	}
-	webhooks := &universign.Webhooks{
+	sent := &universign.Webhooks{
 		Store: store, Now: e.Now,
 		Retrier: &replay.Starter{Deliveries: store, Queue: queue, Now: e.Now, Trigger: hermod.TriggerRetry},
 	}
@@ -49,6 +39,6 @@ func rows(e *wire.Env, store *dynamo.Store) ([]api.Route, error) {
 		Renamer:  store, Acceptor: acceptor, Now: e.Now, Log: e.Log,
 	}
 	return slices.Concat(
-		endpoints.Routes(), webhooks.Routes(), (&universign.JWKS{Keys: keys}).Routes(), apiKeys.Routes(),
+		endpoints.Routes(), sent.Routes(), (&universign.JWKS{Keys: keys}).Routes(), apiKeys.Routes(),
 	), nil
 }

@@ -11,7 +11,7 @@ import (
 // universign is the dialect of Universign.
 func (n *Node) universign() dialect {
 	endpoints := &universign.Endpoints{
-		Store: n.store, Targets: n.pushers, EnsureKey: n.deliveryKeys.Ensure, IDs: n.ids, Now: n.o.Now,
+		Store: n.store, Targets: n.pushers, EnsureKey: n.deliveryKeys.Ensure, NewID: n.ids.Next, Now: n.o.Now,
 	}
 	webhooks := &universign.Webhooks{
 		Store: n.db, Now: n.o.Now,

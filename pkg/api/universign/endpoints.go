@@ -21,17 +21,15 @@ type EndpointStore interface {
 	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
 }
 
-// An IDs makes ids that rise.
-type IDs interface{ Next() hermod.ID }
-
 // Endpoints are the webhook endpoints: the subscriptions of this dialect.
 type Endpoints struct {
 	Store   EndpointStore
 	Targets subscription.Targets
 	// EnsureKey makes the key that signs deliveries where there is none.
 	EnsureKey func(ctx context.Context) error
-	IDs       IDs
-	Now       func() time.Time
+	// NewID makes ids that rise.
+	NewID func() hermod.ID
+	Now   func() time.Time
 }
 
 const (
@@ -71,7 +69,7 @@ func (e *Endpoints) create(w http.ResponseWriter, r *http.Request, p *hermod.Pri
 	if err := e.EnsureKey(r.Context()); err != nil {
 		return fmt.Errorf("making the first key: %w", err)
 	}
-	if err := e.keeper().Create(r.Context(), s, func() string { return endpointPrefix + e.IDs.Next().Base62() }); err != nil {
+	if err := e.keeper().Create(r.Context(), s, func() string { return endpointPrefix + e.NewID().Base62() }); err != nil {
 		return err
 	}
 	return api.WriteJSON(w, http.StatusOK, endpointObjectOf(s))

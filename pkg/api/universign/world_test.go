@@ -89,7 +89,7 @@ func table() []api.Route {
 func (w *world) serve(store universign.EndpointStore, acceptor universign.Acceptor) {
 	endpoints := &universign.Endpoints{
 		Store: store, Targets: push.New(push.Options{Policy: push.Local()}), EnsureKey: w.keys.Ensure,
-		IDs: hermod.NewIDs(w.Now, apitest.Random), Now: w.Now,
+		NewID: w.IDs.Next, Now: w.Now,
 	}
 	webhooks := &universign.Webhooks{
 		Store: w.DB, Now: w.Now,
