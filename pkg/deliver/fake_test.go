@@ -24,6 +24,7 @@ type fakeStore struct {
 	subs   map[hermod.Ref]*hermod.Subscription
 	rows   map[hermod.RunKey][]*hermod.Attempt
 	due    map[hermod.AttemptKey]bool
+	dead   map[hermod.AttemptKey]bool
 	// fault is asked before each call, by the name of its method, and again after
 	// it took effect: an error it answers is the call's.
 	fault func(call string, done bool) error
@@ -35,6 +36,7 @@ func newFakeStore() *fakeStore {
 		subs:   map[hermod.Ref]*hermod.Subscription{},
 		rows:   map[hermod.RunKey][]*hermod.Attempt{},
 		due:    map[hermod.AttemptKey]bool{},
+		dead:   map[hermod.AttemptKey]bool{},
 		fault:  func(string, bool) error { return nil },
 	}
 }
@@ -98,6 +100,19 @@ func (s *fakeStore) PutAttempt(_ context.Context, a *hermod.Attempt) error {
 		s.rows[a.RunKey] = append(rows, new(*a))
 		if a.State == hermod.Waiting && a.Carrier == hermod.CarrierDue {
 			s.due[a.AttemptKey] = true
+		}
+		if a.State == hermod.Dead {
+			s.dead[a.AttemptKey] = true
+		}
+		return nil
+	})
+}
+
+func (s *fakeStore) ClearDead(_ context.Context, keys []hermod.AttemptKey) error {
+	return s.call("ClearDead", func() error {
+		for _, key := range keys {
+			delete(s.dead, key)
+			s.rows[key.RunKey][key.Number-1].Cleared = true
 		}
 		return nil
 	})

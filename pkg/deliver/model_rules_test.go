@@ -29,8 +29,12 @@ func (m *model) rules(t *rapid.T) {
 		t.Fatalf("%d runs of %d deliveries, of which %d were moved back", runs, len(m.deliveries), m.w.moves)
 	}
 	for _, d := range m.deliveries {
-		if last := m.w.last(d); !m.alive(d, last) {
+		last := m.w.last(d)
+		if !m.alive(d, last) {
 			t.Fatalf("nothing carries delivery %v on after %+v", d.EventID, last)
+		}
+		if last != nil && last.State == hermod.Dead && !m.w.store.dead[last.AttemptKey] {
+			t.Fatalf("delivery %v is dead, and not in the dead index", d.EventID)
 		}
 	}
 }
@@ -85,6 +89,11 @@ func (m *model) comesToRest(t *rapid.T) {
 	for _, d := range m.deliveries {
 		if last := m.w.last(d); last == nil || last.State != hermod.Succeeded && last.State != hermod.Dropped {
 			t.Fatalf("delivery %v cannot be revived: its last row is %+v", d.EventID, last)
+		}
+	}
+	for key := range m.w.store.dead {
+		if row := m.w.store.rows[key.RunKey][key.Number-1]; row.State != hermod.Dead {
+			t.Fatalf("%+v is in the dead index", row)
 		}
 	}
 	if len(m.w.dead) > 0 {

@@ -18,8 +18,12 @@ type Store interface {
 	// run has none.
 	LastAttempt(ctx context.Context, run hermod.RunKey) (*hermod.Attempt, error)
 	// PutAttempt puts a row if absent. It fails with CodeConflict where the row
-	// exists. A waiting row carried by CarrierDue enters the due index.
+	// exists. A waiting row carried by CarrierDue enters the due index, a dead one the
+	// dead index.
 	PutAttempt(ctx context.Context, a *hermod.Attempt) error
+	// ClearDead takes rows out of the dead index, those that are out already included.
+	// The rows themselves stay.
+	ClearDead(ctx context.Context, keys []hermod.AttemptKey) error
 	// UpdateSubscription replaces the row whose version is s.Version, and bumps
 	// the version of the row, of s and of the row's owner, in one transaction. It
 	// fails with CodePreconditionFailed where the row has another version or is

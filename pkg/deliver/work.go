@@ -31,6 +31,8 @@ type work struct {
 	loaded   loaded
 	// lost says that another worker put the row of this receive's attempt.
 	lost bool
+	// overtaken are the dead rows of the runs before the one that this receive starts.
+	overtaken []hermod.AttemptKey
 	// as is the type that the event was translated to; "" for not.
 	as string
 }
@@ -51,6 +53,7 @@ func (w *work) carryOn(ctx context.Context) hermod.Outcome {
 		case stepGiveUp:
 			return hermod.Outcome{Action: hermod.GiveUp}
 		case stepNextRun:
+			w.overtake(last)
 			w.message.Run++
 			w.message.After = 0
 			w.message.Trigger = hermod.TriggerRedrive
@@ -252,12 +255,32 @@ func (w *work) put(ctx context.Context, row *hermod.Attempt, outcome hermod.Outc
 	w.logAttempt(ctx, row, err)
 	switch {
 	case err == nil:
+		w.clearDead(ctx)
 		return outcome
 	case hermod.CodeOf(err) == hermod.CodeConflict && !w.lost:
 		w.lost = true
 		return w.carryOn(ctx)
 	default:
 		return w.later(ctx, fmt.Errorf("putting the attempt: %w", err))
+	}
+}
+
+// overtake notes the row of a run that ended, after which another is started.
+func (w *work) overtake(last *hermod.Attempt) {
+	if !last.Cleared {
+		w.overtaken = append(w.overtaken, last.AttemptKey)
+	}
+}
+
+// clearDead takes out of the dead index what the row just put has overtaken. Where that
+// fails, the row says as much.
+func (w *work) clearDead(ctx context.Context) {
+	if len(w.overtaken) == 0 {
+		return
+	}
+	if err := w.Store.ClearDead(ctx, w.overtaken); err != nil {
+		w.Log.LogAttrs(ctx, slog.LevelWarn, "dead rows not cleared",
+			slog.String("event", w.message.EventID.String()), slog.String("subscription", w.message.SubscriptionID), hermod.LogError(err))
 	}
 }
 

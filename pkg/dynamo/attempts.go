@@ -14,7 +14,7 @@ import (
 )
 
 // PutAttempt puts a row if absent; CodeConflict. A waiting row carried by
-// hermod.CarrierDue enters the due index.
+// hermod.CarrierDue enters the due index, and a dead one the dead index.
 func (s *Store) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
 	if a.Number < 1 || a.Number > hermod.MaxNumber || a.Run < 0 || a.Run > maxRun {
 		return hermod.Errorf(hermod.CodeInvalid, "attempt %s has a number or run out of range", a.AttemptKey)
@@ -206,6 +206,8 @@ func attemptOf(row item) (*hermod.Attempt, error) {
 		SubscriptionName: r.str("nm"),
 		RetainUntil:      r.retainUntil(),
 	}
+	_, found := row["deadPK"]
+	a.Cleared = a.State == hermod.Dead && !found
 	copy(a.Replay[:], r.bytes("rp"))
 	return a, r.err
 }

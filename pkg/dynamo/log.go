@@ -26,10 +26,7 @@ func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Atte
 	ids := []string{q.SubscriptionID}
 	if q.SubscriptionID == "" {
 		var err error
-		ids, err = collectConfig(ctx, s, q.Owner, subPrefix, func(it item) (string, error) {
-			return strings.TrimPrefix(it.str("SK"), subPrefix), nil
-		})
-		if err != nil {
+		if ids, err = s.subscriptionIDs(ctx, q.Owner); err != nil {
 			return nil, wrap("reading subscriptions", err)
 		}
 	}
@@ -46,6 +43,13 @@ func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Atte
 		return nil, nil
 	}
 	return attempts, wrap("reading attempts", err)
+}
+
+// subscriptionIDs are those of the owner, tombstones included.
+func (s *Store) subscriptionIDs(ctx context.Context, owner string) ([]string, error) {
+	return collectConfig(ctx, s, owner, subPrefix, func(it item) (string, error) {
+		return strings.TrimPrefix(it.str("SK"), subPrefix), nil
+	})
 }
 
 // errForeign ends a walk over a subscription of another owner. All of its rows are

@@ -132,7 +132,8 @@ func cutLast(s string) (before, after string, ok bool) {
 }
 
 // An Attempt is one row of the delivery log. Rows are put if absent and never
-// changed: they are the only state of a delivery.
+// changed: they are the only state of a delivery. What can change is in which index a
+// row is.
 type Attempt struct {
 	AttemptKey
 	// Owner owns the subscription, Account the event.
@@ -164,6 +165,10 @@ type Attempt struct {
 	// message that carries the run on, or CarrierDue.
 	NextAt  time.Time
 	Carrier string
+
+	// Cleared says of a dead row that it was taken out of the dead index: the delivery
+	// was started again, or purged from the dead letters.
+	Cleared bool
 
 	SubscriptionType string
 	SubscriptionName string

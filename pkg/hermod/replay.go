@@ -18,6 +18,10 @@ type Replay struct {
 	Tags     []string  `json:"tags,omitempty"`
 	// SubscriptionID narrows to one subscription; "" is all that match.
 	SubscriptionID string `json:"subscription,omitempty"`
+	// Dead, where it is set, makes this a redrive: instead of the log it reads the dead
+	// letters of Owner, and Above, Below and Position stand for the moments at which
+	// their last attempts were made.
+	Dead *DeadFilter `json:"dead,omitempty"`
 	// Above and Below are exclusive bounds on the id of events. Both are set.
 	Above ID `json:"above"`
 	Below ID `json:"below"`
@@ -75,7 +79,7 @@ type ReplayQuery struct {
 // A ReplayCount counts what a replay concerns.
 type ReplayCount struct {
 	// Events counts those that the filter selects, whether or not a subscription
-	// receives them.
+	// receives them. A redrive counts dead letters instead.
 	Events     int64 `json:"events"`
 	Deliveries int64 `json:"deliveries"`
 	// Complete is false where counting stopped early: there are more.

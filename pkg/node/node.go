@@ -212,7 +212,7 @@ func (n *Node) native() []api.Route {
 	}
 	var routes []api.Route
 	for _, part := range []interface{ Routes() []api.Route }{
-		tokens, events, subscriptions, logs, replays, metadata, credentials, docs.Pages{BaseURL: base},
+		tokens, events, subscriptions, logs, replays, n.deadLetters(cursors), metadata, credentials, docs.Pages{BaseURL: base},
 	} {
 		routes = append(routes, part.Routes()...)
 	}

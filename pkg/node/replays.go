@@ -29,6 +29,14 @@ func (n *Node) replays(cursors api.Cursors) *signicat.Replays {
 	}
 }
 
+func (n *Node) deadLetters(cursors api.Cursors) *signicat.DeadLetters {
+	return &signicat.DeadLetters{
+		Store: n.db, Letters: &replay.Letters{Store: n.db, Now: n.o.Now}, Cursors: cursors, BaseURL: n.o.PublicURL, Now: n.o.Now,
+		Redriver: &replay.Starter{Deliveries: n.db, Queue: n.delivery, Now: n.o.Now},
+		Planner:  &replay.Planner{Store: n.db, IDs: n.ids, Now: n.o.Now},
+	}
+}
+
 // runReplays carries replays on until ctx ends.
 func (n *Node) runReplays(ctx context.Context) {
 	runner := &replay.Runner{Store: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}

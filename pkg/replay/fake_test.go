@@ -85,6 +85,57 @@ func (s *fakeStore) LastOf(_ context.Context, sub string, event hermod.ID) (last
 	})
 }
 
+// Dead is a page of the dead rows that were not cleared.
+func (s *fakeStore) Dead(_ context.Context, q hermod.DeadQuery) (page []hermod.DeadKey, err error) {
+	return page, s.call("Dead", func() error {
+		for _, rows := range s.rows {
+			for _, a := range rows {
+				k := hermod.DeadKey{At: a.At, AttemptKey: a.AttemptKey}
+				if a.State == hermod.Dead && !a.Cleared && a.Owner == q.Owner && (q.SubscriptionID == "" || a.SubscriptionID == q.SubscriptionID) &&
+					(q.Above == nil || k.Compare(*q.Above) > 0) && (q.Below == nil || k.Compare(*q.Below) < 0) {
+					page = append(page, k)
+				}
+			}
+		}
+		slices.SortFunc(page, func(a, b hermod.DeadKey) int {
+			if q.Ascending {
+				return a.Compare(b)
+			}
+			return b.Compare(a)
+		})
+		page = page[:min(q.Limit, len(page))]
+		return nil
+	})
+}
+
+// ClearDead replaces rows: others may hold the ones that were read.
+func (s *fakeStore) ClearDead(_ context.Context, keys []hermod.AttemptKey) error {
+	return s.call("ClearDead", func() error {
+		for _, key := range keys {
+			rows := s.rows[key.SubscriptionID+key.EventID.String()]
+			for i, a := range rows {
+				if a.AttemptKey == key {
+					rows[i] = new(*a)
+					rows[i].Cleared = true
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *fakeStore) EventsByKey(_ context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error) {
+	found := map[hermod.EventKey]*hermod.Event{}
+	return found, s.call("EventsByKey", func() error {
+		for _, e := range s.events {
+			if slices.Contains(keys, e.Key()) {
+				found[e.Key()] = e
+			}
+		}
+		return nil
+	})
+}
+
 func (s *fakeStore) Events(ctx context.Context, q hermod.EventQuery) (page []*hermod.Event, err error) {
 	if err := s.slow(ctx, q.Owner); err != nil {
 		return nil, err
@@ -171,6 +222,7 @@ func (s *fakeStore) attempt(m hermod.Message) {
 	delivery := m.SubscriptionID + m.EventID.String()
 	row := &hermod.Attempt{
 		AttemptKey: hermod.AttemptKey{RunKey: m.RunKey(), Number: 1}, Trigger: m.Trigger, Replay: m.Replay, State: hermod.Succeeded,
+		Owner: m.Owner, Account: m.Account, At: time.Now(),
 	}
 	for _, a := range s.rows[delivery] {
 		if a.AttemptKey == row.AttemptKey {

@@ -21,8 +21,10 @@ type job struct {
 	// been taken.
 	events []*hermod.Event
 	last   bool
-	refs   []hermod.Ref
-	taken  int
+	// letters are, of a redrive, what events are of a replay.
+	letters []entry
+	refs    []hermod.Ref
+	taken   int
 
 	audience audience
 	// gone says why the one subscription that the replay is for no longer receives.
@@ -30,10 +32,15 @@ type job struct {
 	loadAt  time.Time
 	writeAt time.Time
 
-	// burst is what is sent at sendAt, and after how far the replay is then.
+	// burst is what is sent at sendAt, and after how far the replay is then. It overtakes
+	// the rows dead.
 	burst  []hermod.Message
 	after  progress
+	dead   []hermod.AttemptKey
 	sendAt time.Time
+	// cleared are the rows that leave the dead index once the progress that counts them
+	// is written: until then a crash would have them found and counted again.
+	cleared []hermod.AttemptKey
 
 	sent  int
 	began time.Time
@@ -43,7 +50,25 @@ type job struct {
 // been started.
 type progress struct {
 	position hermod.ID
-	done     hermod.ReplayCount
+	// letter is the position of a redrive, see hermod.DeadFilter.
+	letter string
+	done   hermod.ReplayCount
+}
+
+func progressOf(r *hermod.Replay) progress {
+	p := progress{position: r.Position, done: r.Done}
+	if r.Dead != nil {
+		p.letter = r.Dead.Position
+	}
+	return p
+}
+
+// set writes the progress into the replay.
+func (p progress) set(r *hermod.Replay) {
+	r.Position, r.Done = p.position, p.done
+	if r.Dead != nil {
+		r.Dead = &hermod.DeadFilter{Reasons: r.Dead.Reasons, Position: p.letter}
+	}
 }
 
 // errLost says that another has changed the replay.
@@ -52,7 +77,7 @@ var errLost = errors.New("another has changed the replay")
 func newJob(r *Runner, replay *hermod.Replay) *job {
 	now := r.Now()
 	return &job{
-		Runner: r, replay: *replay, progress: progress{replay.Position, replay.Done},
+		Runner: r, replay: *replay, progress: progressOf(replay),
 		began: now, sendAt: now, writeAt: now.Add(lookEvery),
 	}
 }
@@ -91,6 +116,9 @@ func (j *job) prepare(ctx context.Context) error {
 	if j.gone != "" {
 		return j.end(ctx, hermod.ReplayCancelled, j.gone)
 	}
+	if j.replay.Dead != nil {
+		return j.prepareLetters(ctx, now)
+	}
 	if len(j.events) == 0 {
 		if j.last {
 			return j.end(ctx, hermod.ReplayDone, "")
@@ -100,17 +128,32 @@ func (j *job) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	deliveries, after := j.take(max(1, int(j.rate()*burst/time.Second)), now)
-	messages, err := nextRuns(ctx, j.Store, deliveries, j.replay.ID)
+	deliveries, after := j.take(j.burstSize(), now)
+	messages, dead, err := nextRuns(ctx, j.Store, deliveries, j.replay.ID)
 	if err != nil {
 		return err
 	}
-	j.burst, j.after = messages, after
-	if len(messages) == 0 { // nobody receives, or all was started before a crash
-		j.progress = after
-	}
+	j.ready(messages, dead, after)
 	return nil
 }
+
+// ready makes the next burst. It may be empty: nobody receives, or all was started
+// before a crash.
+func (j *job) ready(messages []hermod.Message, dead []hermod.AttemptKey, after progress) {
+	j.burst, j.dead, j.after = messages, dead, after
+	if len(messages) == 0 {
+		j.advance()
+	}
+}
+
+// advance says that the burst has been sent.
+func (j *job) advance() {
+	j.progress, j.burst = j.after, nil
+	j.cleared, j.dead = append(j.cleared, j.dead...), nil
+}
+
+// burstSize is how many messages a burst has.
+func (j *job) burstSize() int { return max(1, int(j.rate()*burst/time.Second)) }
 
 func (j *job) rate() time.Duration { return time.Duration(max(1, j.replay.Rate)) }
 
@@ -149,15 +192,15 @@ func (j *job) send(ctx context.Context) error {
 	}
 	j.sendAt = now.Add((time.Duration(len(j.burst))*time.Second + j.rate() - 1) / j.rate()) // rounded up
 	j.sent += len(j.burst)
-	j.progress, j.burst = j.after, nil
+	j.advance()
 	return nil
 }
 
 // write writes the progress down, where there is any.
 func (j *job) write(ctx context.Context) error {
 	j.writeAt = j.Now().Add(lookEvery)
-	if j.position == j.replay.Position {
-		return nil
+	if j.progress == progressOf(&j.replay) {
+		return j.clear(ctx)
 	}
 	return j.update(ctx, func(*hermod.Replay) {})
 }
@@ -176,13 +219,14 @@ func (j *job) end(ctx context.Context, state hermod.ReplayState, reason hermod.R
 
 func (j *job) update(ctx context.Context, change func(*hermod.Replay)) error {
 	updated := j.replay
-	updated.Position, updated.Done, updated.UpdatedAt = j.position, j.done, j.Now().UTC()
+	j.set(&updated)
+	updated.UpdatedAt = j.Now().UTC()
 	change(&updated)
 	err := j.Store.UpdateReplay(ctx, &updated)
 	switch {
 	case err == nil:
 		j.replay = updated
-		return nil
+		return j.clear(ctx)
 	case hermod.CodeOf(err) == hermod.CodePreconditionFailed:
 		return errors.Join(errLost, j.leave(ctx))
 	default:
@@ -198,14 +242,26 @@ func (j *job) leave(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading a replay that has changed: %w", err)
 	}
-	if standing.Running() || standing.Position != j.replay.Position {
-		return nil
+	if standing.Running() || progressOf(standing) != progressOf(&j.replay) {
+		return j.clear(ctx)
 	}
-	standing.Position, standing.Done = j.position, j.done
+	j.set(standing)
 	err = j.Store.UpdateReplay(ctx, standing)
 	if err != nil && hermod.CodeOf(err) != hermod.CodePreconditionFailed {
 		return fmt.Errorf("writing the counts of a cancelled replay: %w", err)
 	}
 	j.replay = *standing
+	return j.clear(ctx)
+}
+
+// clear takes what the replay has overtaken out of the dead index.
+func (j *job) clear(ctx context.Context) error {
+	if len(j.cleared) == 0 {
+		return nil
+	}
+	if err := j.Store.ClearDead(ctx, j.cleared); err != nil {
+		return fmt.Errorf("clearing %d dead rows: %w", len(j.cleared), err)
+	}
+	j.cleared = nil
 	return nil
 }

@@ -27,13 +27,19 @@ const cancelTries = 5
 
 // Count sets what the replay's filter selects now as Expected, after drawing Below
 // in to where the log is settled: what still appears in it may appear behind the
-// replay's position. Expected is not complete where counting took too long. It fails
+// replay's position. A redrive ends with what is dead now. Expected is not complete
+// where counting took too long. It fails
 // with CodeConflict where the replay is for one subscription that is not in force.
 func (p *Planner) Count(ctx context.Context, r *hermod.Replay) error {
-	if err := p.settle(ctx, r); err != nil {
+	now := p.Now()
+	if r.Dead != nil {
+		// What dies of a redrive is not for it to redrive.
+		if below := hermod.FirstIDAt(now); below.Compare(r.Below) < 0 {
+			r.Below = below
+		}
+	} else if err := p.settle(ctx, r); err != nil {
 		return err
 	}
-	now := p.Now()
 	all, reason, err := loadFor(ctx, p.Store, r, now)
 	if err != nil {
 		return err
@@ -41,7 +47,11 @@ func (p *Planner) Count(ctx context.Context, r *hermod.Replay) error {
 	if reason != "" {
 		return errNotInForce(reason)
 	}
-	r.Expected, err = p.count(ctx, r, all, now)
+	if r.Dead != nil {
+		r.Expected, err = p.countLetters(ctx, r, all, now)
+	} else {
+		r.Expected, err = p.count(ctx, r, all, now)
+	}
 	return err
 }
 

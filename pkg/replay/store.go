@@ -15,11 +15,25 @@ type Deliveries interface {
 	// with the highest number; nil where the delivery has none. A row past its
 	// RetainUntil that still stands counts.
 	LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error)
+	// ClearDead takes rows out of the dead index, see DeadIndex.
+	ClearDead(ctx context.Context, keys []hermod.AttemptKey) error
+}
+
+// A DeadIndex finds the rows with which runs ended dead.
+type DeadIndex interface {
+	// Dead is a page of the index: dead rows of the owner's subscriptions that were not
+	// cleared, whether or not a later run has superseded them. It is read from an index
+	// that may lag behind; the rows themselves are read by LastOf.
+	Dead(ctx context.Context, q hermod.DeadQuery) ([]hermod.DeadKey, error)
+	// ClearDead takes rows out of the index, those that are out already included. The
+	// rows themselves stay.
+	ClearDead(ctx context.Context, keys []hermod.AttemptKey) error
 }
 
 // A Store is what replays by filter read and write.
 type Store interface {
 	Deliveries
+	LetterStore
 	// Events is a page of the event log.
 	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
 	// Settled is an id up to which nothing can appear any more in the log that the

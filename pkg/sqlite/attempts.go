@@ -11,36 +11,43 @@ import (
 
 const attemptColumns = `subscription, event, run, number, owner, account, trigger, until, at, duration, state, reason,
 	status_code, error_class, error_message, response, target, next_at, carrier, subscription_type, subscription_name,
-	retain_until, replay`
+	retain_until, replay, dead_at`
 
 func scanAttempt(row scanner) (*hermod.Attempt, error) {
 	a := &hermod.Attempt{}
+	var dead time.Time
 	err := row.Scan(&a.SubscriptionID, scanID(&a.EventID), &a.Run, &a.Number, scanText(&a.Owner), scanText(&a.Account),
 		(*textColumn)(&a.Trigger), scanTime(&a.Until), scanTime(&a.At), (*int64)(&a.Duration), &a.State,
 		(*textColumn)(&a.Reason), &a.StatusCode, scanText(&a.ErrorClass), scanText(&a.ErrorMessage),
 		scanText(&a.Response), scanText(&a.Target), scanTime(&a.NextAt), scanText(&a.Carrier),
-		scanText(&a.SubscriptionType), scanText(&a.SubscriptionName), scanTime(&a.RetainUntil), scanOptionalID(&a.Replay))
+		scanText(&a.SubscriptionType), scanText(&a.SubscriptionName), scanTime(&a.RetainUntil), scanOptionalID(&a.Replay),
+		scanTime(&dead))
+	a.Cleared = a.State == hermod.Dead && dead.IsZero()
 	return a, err
 }
 
 var errNoAttempt = hermod.Errorf(hermod.CodeNotFound, "no attempt has this id")
 
 // PutAttempt puts a row if absent. It fails with CodeConflict where the row
-// exists. A waiting row carried by CarrierDue enters the due index.
+// exists. A waiting row carried by CarrierDue enters the due index, and a dead one the
+// dead index.
 func (db *DB) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
-	var dueAt any
+	var dueAt, deadAt any
 	if a.State == hermod.Waiting && a.Carrier == hermod.CarrierDue {
 		dueAt = timeValue(a.NextAt)
 	}
+	if a.State == hermod.Dead {
+		deadAt = deadValue(a.At)
+	}
 	return db.update(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO attempts (`+attemptColumns+`, due_at)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			a.SubscriptionID, a.EventID[:], a.Run, a.Number, textValue(a.Owner), textValue(a.Account),
 			textValue(a.Trigger), timeValue(a.Until), timeValue(a.At), int64(a.Duration), string(a.State),
 			textValue(a.Reason), a.StatusCode, textValue(a.ErrorClass), textValue(a.ErrorMessage),
 			textValue(a.Response), textValue(a.Target), timeValue(a.NextAt), textValue(a.Carrier),
 			textValue(a.SubscriptionType), textValue(a.SubscriptionName), timeValue(a.RetainUntil),
-			idValue(a.Replay), dueAt)
+			idValue(a.Replay), deadAt, dueAt)
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "attempt %s exists", a.AttemptKey)
 		}

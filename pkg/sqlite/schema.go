@@ -3,7 +3,7 @@ package sqlite
 // migrations are the steps that make the tables, in their order. The number of
 // steps that a file has been through is its user_version; a file that is ahead of
 // this program is refused. A step that was released is never changed.
-func migrations() []string { return []string{tables, managed, dialects} }
+func migrations() []string { return []string{tables, managed, dialects, deadLetters} }
 
 // tables is the first step. Ids are BLOBs of 16 bytes. Times are what timeValue
 // makes. Events and attempts are rowid tables: their rows are too long to sit in
@@ -222,4 +222,13 @@ CREATE TABLE usage (
 	retain_until INTEGER,
 	PRIMARY KEY (account, span, start, kind, level)
 ) WITHOUT ROWID;
+`
+
+// deadLetters is the index of what ended dead. dead_at: when, NULL for what is out of
+// the index.
+const deadLetters = `
+ALTER TABLE attempts ADD COLUMN dead_at INTEGER;
+UPDATE attempts SET dead_at = coalesce(at, 0) WHERE state = 'dead';
+CREATE INDEX attempts_dead ON attempts (subscription, dead_at, event, run, number)
+	WHERE dead_at IS NOT NULL;
 `

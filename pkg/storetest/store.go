@@ -37,6 +37,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Attempts", testAttempts},
 		{"DeliveryLog", testDeliveryLog},
 		{"DueIndex", testDueIndex},
+		{"DeadIndex", testDeadIndex},
 		{"LastOf", testLastOf},
 		{"Replays", testReplays},
 	} {

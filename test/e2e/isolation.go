@@ -85,6 +85,9 @@ func belongings(t *testing.T, target Target, c *caller) map[string]string {
 	}
 	c.register(s+":a", map[string]any{"description": "Of one account alone."})
 	c.create("client", "events.publish")
+	gone := c.subscribe(target.receive(t, func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusGone) }), s+":gone")
+	c.publish(event(s, "gone", 1))
+	ids["dead-letters"] = c.waitForLetters(gone, 1).text("data.0.id")
 	for range 2 {
 		replay := map[string]any{"after": "2026-01-01T00:00:00Z", "events": []string{s + ":never"}}
 		ids["replayId"] = c.api(http.MethodPost, "/replays", replay).want(http.StatusAccepted).text("id")

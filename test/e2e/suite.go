@@ -22,6 +22,8 @@ func Run(t *testing.T, target Target) {
 		{"a subscription is in force for the next event", testNoStaleWindow},
 		{"a failure is tried again with the same bytes", testRetry},
 		{"what never succeeds ends in the dead letters", testExhaustion},
+		{"a dead letter is listed, redriven and no longer listed", testDeadLetter},
+		{"dead letters are purged and redriven by a filter", testDeadLetters},
 		{"410 disables the subscription", testGone},
 		{"a redirect is a failure and is not followed", testRedirect},
 		{"no attempt is made after the event's end", testExpiry},

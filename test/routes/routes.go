@@ -22,6 +22,7 @@ func Table() []api.Route {
 		(&signicat.Subscriptions{}).Routes(),
 		(&signicat.DeliveryLogs{}).Routes(),
 		(&signicat.Replays{}).Routes(),
+		(&signicat.DeadLetters{}).Routes(),
 		(&signicat.Metadata{}).Routes(),
 		(&signicat.Credentials{}).Routes(),
 		docs.Pages{}.Routes(),

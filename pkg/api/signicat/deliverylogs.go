@@ -142,18 +142,9 @@ func (d *DeliveryLogs) next(r *http.Request, scope []string, last hermod.Attempt
 // too. An event of nobody that it acts for is left out where it lacks the scope, and
 // with it what the destination answered, which may repeat the event.
 func (d *DeliveryLogs) items(ctx context.Context, p *hermod.Principal, rows []*hermod.Attempt) ([]logItem, error) {
-	keys := make([]hermod.EventKey, 0, len(rows))
-	seen := map[hermod.EventKey]bool{}
-	for _, a := range rows {
-		key := hermod.EventKey{Account: a.Account, ID: a.EventID}
-		if !seen[key] {
-			seen[key] = true
-			keys = append(keys, key)
-		}
-	}
-	events, err := d.Store.EventsByKey(ctx, keys)
+	events, err := eventsOf(ctx, d.Store, rows)
 	if err != nil {
-		return nil, fmt.Errorf("reading the events of attempts: %w", err)
+		return nil, err
 	}
 	items := make([]logItem, len(rows))
 	for i, a := range rows {
@@ -168,6 +159,24 @@ func (d *DeliveryLogs) items(ctx context.Context, p *hermod.Principal, rows []*h
 	return items, nil
 }
 
+// eventsOf reads the events of rows. Those that the log has forgotten are missing.
+func eventsOf(ctx context.Context, store LogStore, rows []*hermod.Attempt) (map[hermod.EventKey]*hermod.Event, error) {
+	keys := make([]hermod.EventKey, 0, len(rows))
+	seen := map[hermod.EventKey]bool{}
+	for _, a := range rows {
+		key := hermod.EventKey{Account: a.Account, ID: a.EventID}
+		if !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	events, err := store.EventsByKey(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("reading the events of attempts: %w", err)
+	}
+	return events, nil
+}
+
 // mayRead reports whether the principal may read the attempt's event, which is nil
 // where the log has forgotten it.
 func mayRead(p *hermod.Principal, a *hermod.Attempt, e *hermod.Event) bool {
@@ -179,22 +188,31 @@ func (d *DeliveryLogs) read(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 	if err != nil {
 		return err
 	}
-	key, err := hermod.ParseAttemptKey(r.PathValue("id"))
+	a, err := findAttempt(r.Context(), d.Store, owners, r.PathValue("id"))
 	if err != nil {
-		return errNoAttempt()
-	}
-	a, err := d.Store.Attempt(r.Context(), key)
-	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && !slices.Contains(owners, a.Owner)) {
-		return errNoAttempt()
-	}
-	if err != nil {
-		return fmt.Errorf("reading an attempt: %w", err)
+		return err
 	}
 	items, err := d.items(r.Context(), p, []*hermod.Attempt{a})
 	if err != nil {
 		return err
 	}
 	return api.WriteJSON(w, http.StatusOK, items[0])
+}
+
+// findAttempt reads a row of one of the owners by its id.
+func findAttempt(ctx context.Context, store LogStore, owners []string, id string) (*hermod.Attempt, error) {
+	key, err := hermod.ParseAttemptKey(id)
+	if err != nil {
+		return nil, errNoAttempt()
+	}
+	a, err := store.Attempt(ctx, key)
+	if hermod.CodeOf(err) == hermod.CodeNotFound || (err == nil && !slices.Contains(owners, a.Owner)) {
+		return nil, errNoAttempt()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading an attempt: %w", err)
+	}
+	return a, nil
 }
 
 func errNoAttempt() error {

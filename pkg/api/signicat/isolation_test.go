@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hermod/pkg/api/signicat"
+	"hermod/pkg/hermod"
 )
 
 // lists makes, for each path that lists, enough things of the local account for a
@@ -29,6 +30,9 @@ func lists() map[string]func(t *testing.T, w *world) {
 				w.attempt(t, event, w.subscribe(t, "local", ""), asItIs)
 			}
 		},
+		signicat.Base + "/dead-letters": twice(func(t *testing.T, w *world) {
+			w.attempt(t, w.publish(t, "local", ""), w.subscribe(t, "local", ""), died(hermod.ReasonExhausted))
+		}),
 		signicat.Base + "/replays": twice(func(t *testing.T, w *world) {
 			w.do(t, "local", http.MethodPost, signicat.Base+"/replays", `{"after":"2026-02-01T00:00:00Z"}`).json(t, http.StatusAccepted)
 		}),

@@ -110,6 +110,9 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 					signicat.Base + "/subscriptions/{subscriptionId}/check": "s-" + local + "-abcde",
 					signicat.Base + "/replays/{replayId}":                   strings.Repeat("0", 32),
 					signicat.Base + "/delivery-logs/{id}":                   "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/delivery-logs/{id}/retry":             "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/dead-letters/{id}":                    "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/dead-letters/{id}/redrive":            "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
 					signicat.Base + "/metadata/events/{type}":               "sign:done",
 					signicat.Base + "/credentials/{credentialId}":           "apikey:" + strings.Repeat("a", 16),
 				}[cmp.Or(row.AliasOf, path)])

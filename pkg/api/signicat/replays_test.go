@@ -51,6 +51,10 @@ func (b broken) RunningReplays(context.Context) ([]hermod.ReplayKey, error) {
 func (b broken) LastOf(context.Context, string, hermod.ID) (*hermod.Attempt, error) {
 	return nil, b.err
 }
+func (b broken) Dead(context.Context, hermod.DeadQuery) ([]hermod.DeadKey, error) {
+	return nil, b.err
+}
+func (b broken) ClearDead(context.Context, []hermod.AttemptKey) error { return b.err }
 func (b broken) Mock(context.Context, hermod.Event, hermod.Ref) (*hermod.Event, error) {
 	return nil, b.err
 }
@@ -194,8 +198,8 @@ func TestAReplayIsCountedStartedReadListedAndCancelled(t *testing.T) {
 	if url != "http://host"+list+"/"+fmt.Sprint(made["id"]) || created.header.Get("Location") != url {
 		t.Errorf("url %s, Location %s", url, created.header.Get("Location"))
 	}
-	want := `"state":"running","reason":null,"filter":{"after":"2026-02-01T00:00:00.5Z","before":"2026-03-01T12:00:04Z",` +
-		`"events":["sign:*"],"tags":[],"subscriptionId":null},"rate":7,"expected":{"events":3,"deliveries":3,"complete":true},` +
+	want := `"state":"running","reason":null,"trigger":"replay","filter":{"after":"2026-02-01T00:00:00.5Z","before":"2026-03-01T12:00:04Z",` +
+		`"events":["sign:*"],"tags":[],"subscriptionId":null,"reasons":[]},"rate":7,"expected":{"events":3,"deliveries":3,"complete":true},` +
 		`"done":{"events":0,"deliveries":0,"complete":false},"progress":0,"createdAt":"2026-03-01T12:00:04Z",` +
 		`"updatedAt":"2026-03-01T12:00:04Z","endedAt":null}`
 	if !strings.HasSuffix(strings.TrimSpace(string(created.body)), want) {

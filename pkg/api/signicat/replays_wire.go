@@ -30,11 +30,17 @@ func readReplay(f *fields, replay *hermod.Replay, now time.Time) (preview bool, 
 	replay.Patterns = f.types("events")
 	replay.Tags = f.tagList("tags", hermod.MaxTags)
 	f.Read("subscriptionId", &replay.SubscriptionID, "a string")
+	preview = f.pace(replay)
+	return preview, f.err()
+}
+
+// pace reads how fast a replay is, and whether only a preview is asked for.
+func (f *fields) pace(replay *hermod.Replay) (preview bool) {
 	if f.Read("rate", &replay.Rate, "a whole number") && (replay.Rate < 1 || replay.Rate > hermod.MaxReplayRate) {
 		f.Fail("rate", fmt.Sprintf("must be a whole number from 1 to %d", hermod.MaxReplayRate))
 	}
 	f.Read("preview", &preview, "true or false")
-	return preview, f.err()
+	return preview
 }
 
 // moment reads a member that is a date and time.
@@ -92,6 +98,7 @@ type replayItem struct {
 	URL      string             `json:"url"`
 	State    hermod.ReplayState `json:"state"`
 	Reason   nullable           `json:"reason"`
+	Trigger  hermod.Trigger     `json:"trigger"`
 	Filter   replayFilter       `json:"filter"`
 	Rate     int                `json:"rate"`
 	Expected hermod.ReplayCount `json:"expected"`
@@ -110,28 +117,38 @@ type replayFilter struct {
 	Events         []hermod.Pattern `json:"events"`
 	Tags           []string         `json:"tags"`
 	SubscriptionID nullable         `json:"subscriptionId"`
+	// Reasons are of a redrive alone.
+	Reasons []hermod.Reason `json:"reasons"`
 }
 
 func replayItemOf(r *hermod.Replay, base string) replayItem {
-	return replayItem{
+	item := replayItem{
 		ID: r.ID.String(), URL: base + Base + "/replays/" + r.ID.String(), State: r.State, Reason: nullable(r.Reason),
+		Trigger: hermod.TriggerReplay,
 		Filter: replayFilter{
 			After: wireTime(r.Above.Time()), Before: wireTime(r.Before), Events: orEmpty(r.Patterns),
-			Tags: orEmpty(r.Tags), SubscriptionID: nullable(r.SubscriptionID),
+			Tags: orEmpty(r.Tags), SubscriptionID: nullable(r.SubscriptionID), Reasons: []hermod.Reason{},
 		},
 		Rate: r.Rate, Expected: r.Expected, Done: r.Done, Progress: percent(r),
 		CreatedAt: wireTime(r.CreatedAt), UpdatedAt: wireTime(r.UpdatedAt), EndedAt: wireTime(r.EndedAt),
 	}
+	if r.Dead != nil {
+		item.Trigger, item.Filter.Reasons = hermod.TriggerRedrive, orEmpty(r.Dead.Reasons)
+	}
+	if r.Above.IsZero() {
+		item.Filter.After = wireTime{}
+	}
+	return item
 }
 
 // percent is how far a replay is: of what was expected, or of its time where
-// counting stopped early.
+// counting stopped early. A redrive may have no time at which it begins.
 func percent(r *hermod.Replay) int {
 	if r.State == hermod.ReplayDone {
 		return 100
 	}
 	done, all := float64(r.Done.Events), float64(r.Expected.Events)
-	if !r.Expected.Complete {
+	if !r.Expected.Complete && r.Dead == nil {
 		done = float64(r.Position.Time().Sub(r.Above.Time()))
 		all = float64(r.Below.Time().Sub(r.Above.Time()))
 	}

@@ -17,7 +17,8 @@ import (
 // table is the whole route table of the dialect.
 func table() []api.Route {
 	return slices.Concat((&signicat.Metadata{}).Routes(), (&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
-		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes(), (&signicat.Credentials{}).Routes(), (&signicat.Replays{}).Routes())
+		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes(), (&signicat.Credentials{}).Routes(), (&signicat.Replays{}).Routes(),
+		(&signicat.DeadLetters{}).Routes())
 }
 
 // things makes, for each path with a parameter, a thing of the local account and
@@ -25,6 +26,9 @@ func table() []api.Route {
 func things() map[string]func(t *testing.T, w *world) string {
 	subscription := func(t *testing.T, w *world) string { return w.subscribe(t, "local", "") }
 	event := func(t *testing.T, w *world) string { return w.publish(t, "local", "") }
+	letter := func(t *testing.T, w *world) string {
+		return w.attempt(t, event(t, w), subscription(t, w), died(hermod.ReasonExhausted))
+	}
 	return map[string]func(t *testing.T, w *world) string{
 		signicat.Base + "/events/{id}":                          event,
 		signicat.Base + "/subscriptions/{subscriptionId}":       subscription,
@@ -38,6 +42,11 @@ func things() map[string]func(t *testing.T, w *world) string {
 		signicat.Base + "/delivery-logs/{id}": func(t *testing.T, w *world) string {
 			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
 		},
+		signicat.Base + "/delivery-logs/{id}/retry": func(t *testing.T, w *world) string {
+			return w.attempt(t, event(t, w), subscription(t, w), asItIs)
+		},
+		signicat.Base + "/dead-letters/{id}":         letter,
+		signicat.Base + "/dead-letters/{id}/redrive": letter,
 		signicat.Base + "/credentials/{credentialId}": func(t *testing.T, w *world) string {
 			return w.credential(t, `"type":"apiKey","name":"A key"`)["id"].(string)
 		},
@@ -118,7 +127,7 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 
 // thing is the path of what an action is done to, or the path itself.
 func thing(path string) string {
-	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test|check)$`).ReplaceAllString(path, "")
+	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test|check|redrive|retry)$`).ReplaceAllString(path, "")
 }
 
 // writesItsOwn checks a row that makes what the path names: another account makes
