@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,9 +25,13 @@ usage:
   hermod keys create PLACE -account ACCOUNT -name NAME -type TYPE -tenant TENANT [-login LOGIN] [-role ROLE]
                                                         make one of another API, for what that API calls the account: TYPE
                                                         is signlyKey, signlyHmac, teliaKey, teliaLogin (with -login) or
-                                                        universignKey (with -role). No event tells of it
+                                                        universignKey (with -role). TENANT is any text for Signly, a GUID
+                                                        for Telia Sign, wsp_... for Universign; a client of Telia Sign
+                                                        needs a login and a key of one GUID. No event tells of it
   hermod keys revoke PLACE ID ...                       end credentials (oauth:local, apikey:...), or signing keys
                                                         that others have come to know
+  hermod keys revoke PLACE -local                       end what a clean machine starts with, of every API: everybody
+                                                        knows those secrets
   hermod keys rotate PLACE [-use USE] [-kms-key KEY]    make a new signing key; USE is access, for tokens, or universign,
                                                         for its webhooks
 
@@ -96,9 +101,9 @@ func (c *console) listCredentials(ctx context.Context, store adminStore, account
 		return err
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "CREDENTIAL\tNAME\tSCOPES\tCREATED\tREVOKED")
+	fmt.Fprintln(w, "CREDENTIAL\tNAME\tTENANT\tSCOPES\tCREATED\tREVOKED")
 	for _, k := range all {
-		fmt.Fprintf(w, "%s\t%q\t%s\t%s\t%s\n", k.ID, k.Name, strings.Join(k.Scopes, ","), moment(k.CreatedAt), moment(k.RevokedAt))
+		fmt.Fprintf(w, "%s\t%q\t%s\t%s\t%s\t%s\n", k.ID, k.Name, cmp.Or(k.Tenant, "-"), strings.Join(k.Scopes, ","), moment(k.CreatedAt), moment(k.RevokedAt))
 	}
 	fmt.Fprintln(w)
 	return w.Flush()
@@ -196,48 +201,6 @@ func check(c hermod.Credential, kind string) error {
 		if !slices.Contains(auth.Scopes(), scope) {
 			return fmt.Errorf("-scopes: no scope %q: want some of %s", scope, strings.Join(auth.Scopes(), ", "))
 		}
-	}
-	return nil
-}
-
-func revokeKeys(ctx context.Context, c *console, args []string) (err error) {
-	f := c.flags("keys revoke")
-	where := placeFlags(f)
-	if err := c.parse(f, args, len(args)); err != nil {
-		return err
-	}
-	if f.NArg() == 0 {
-		return errors.New("name what to revoke, as hermod keys list shows it, after the flags")
-	}
-	store, end, err := where.openExisting(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	signing, err := store.SigningKeys(ctx)
-	if err != nil {
-		return err
-	}
-	registry := &auth.Registry{Store: store, Now: time.Now}
-	for _, id := range f.Args() {
-		if slices.ContainsFunc(signing, func(k hermod.SigningKey) bool { return k.ID == id }) {
-			if err := store.DeleteSigningKey(ctx, id); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.out, "signing key %s is deleted; within 5 minutes nothing that it signed is believed\n", id)
-			continue
-		}
-		found, err := store.Credential(ctx, id)
-		if hermod.CodeOf(err) == hermod.CodeNotFound {
-			return fmt.Errorf("there is no %s: want an id such as oauth:local, as hermod keys list shows it", id)
-		}
-		if err != nil {
-			return err
-		}
-		if err := registry.Revoke(ctx, found); err != nil {
-			return err
-		}
-		fmt.Fprintf(c.out, "%s is revoked; what it opened ends within a minute\n", id)
 	}
 	return nil
 }

@@ -103,8 +103,27 @@ func TestTheLocalClientsCanBeReplacedBeforeOthersReachThePort(t *testing.T) {
 	if !ok {
 		t.Fatal(made)
 	}
-	s.keys("revoke", "oauth:local", "oauth:other")
+	said := s.keys("revoke", "-local")
+	for _, ended := range []string{"oauth:local", "oauth:other", "telia-login:11111111-1111-4111-8111-111111111111/local"} {
+		if !strings.Contains(said, ended+" is revoked") {
+			t.Errorf("%s is not among %q", ended, said)
+		}
+	}
+	if said := s.keys("revoke", "-local"); strings.Contains(said, "is revoked") || !strings.Contains(said, "nothing") {
+		t.Errorf("a second time: %q", said)
+	}
 	s.running(func(p *process) {
+		tenant, telia := "11111111-1111-4111-8111-111111111111", "Ocp-Apim-Subscription-Key"
+		for what, header := range map[string][]string{
+			"/signly/v1/webhooks":     {"X-Tenant-Signly", tenant, "X-Auth-Signly", "sk_local"},
+			"/signly/v1/webhooks?b":   {"X-Tenant-Signly", tenant, "X-Auth-Signly", "HMAC sk_local_hmac"},
+			"/hooks/v1":               {telia, "local-key"},
+			"/universign/v1/api-keys": {"Authorization", "Bearer apikey_other"},
+		} {
+			if got := p.status(what, header...); got != http.StatusUnauthorized {
+				t.Errorf("%s: status %d", what, got)
+			}
+		}
 		for client, want := range map[[2]string]int{
 			{"platform", word(t, made, "secret")}: http.StatusOK,
 			{"local", "local-secret"}:             http.StatusUnauthorized,
@@ -130,10 +149,10 @@ func TestCredentialsAreMadeShownAndRevokedByCommand(t *testing.T) {
 	}
 	list := s.keys("list", "-account", account)
 	for _, row := range []string{
-		`(?m)^oauth:local +"local" +signicat-api,events.publish +\S+Z +-$`,
-		`(?m)^` + word(t, key, "id") + ` +"Night shift" +signicat-api +\S+Z +-$`,
-		`(?m)^` + word(t, client, "id") + ` +"Orders" +events.publish +\S+Z +-$`,
-		`(?m)^` + word(t, gone, "id") + ` +"Gone" +signicat-api +\S+Z +\S+Z$`,
+		`(?m)^oauth:local +"local" +- +signicat-api,events.publish +\S+Z +-$`,
+		`(?m)^` + word(t, key, "id") + ` +"Night shift" +- +signicat-api +\S+Z +-$`,
+		`(?m)^` + word(t, client, "id") + ` +"Orders" +- +events.publish +\S+Z +-$`,
+		`(?m)^` + word(t, gone, "id") + ` +"Gone" +- +signicat-api +\S+Z +\S+Z$`,
 		`(?m)^[0-9a-f]{16} +access +\S+Z +signing$`,
 	} {
 		if !regexp.MustCompile(row).MatchString(list) {
@@ -224,6 +243,7 @@ func TestABadCommandIsToldInOneLine(t *testing.T) {
 		`no scope "all"`:                    at("create", "-account", "a", "-name", "abc", "-scopes", "all"),
 		"there is no account a;":            at("create", "-account", "a", "-name", "abc"),
 		"name what to revoke":               at("revoke"),
+		"-local is without ids":             at("revoke", "-local", "oauth:local"),
 		"there is no local: want an id":     at("revoke", "local"),
 		"-kms-key is required with -table":  {"keys", "rotate", "-table", "t"},
 		"-client and -account are required": {"provision", "-data", s.data, "-client", "x"},

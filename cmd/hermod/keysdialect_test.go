@@ -57,6 +57,14 @@ func TestCredentialsOfOtherAPIsAreMadeByCommand(t *testing.T) {
 		t.Errorf("the same login twice: %s", said)
 	}
 	list := s.keys("list", "-account", localAccount)
+	for _, row := range []string{
+		`(?m)^telia-login:` + newTenant + `/robot +"Made by command" +` + newTenant + ` +telia-sign +\S+Z +-$`,
+		`(?m)^universign-key:[0-9a-f]{32} +"Made by command" +wsp_new +universign +\S+Z +-$`,
+	} {
+		if !regexp.MustCompile(row).MatchString(list) {
+			t.Errorf("no row %s in\n%s", row, list)
+		}
+	}
 	for _, secret := range []string{universign, plain, signly, hmac, teliaKey, password} {
 		if strings.Contains(list, secret) {
 			t.Error("the list shows a secret")

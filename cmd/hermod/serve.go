@@ -82,7 +82,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	c.welcome("http://" + listener.Addr().String())
 	if host, _, _ := net.SplitHostPort(*addr); !loopback(host) {
-		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets of the clients local and other: revoke them with hermod keys revoke -data DIR oauth:local oauth:other")
+		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets that a clean one starts with: make your own, stop the node and revoke those with hermod keys revoke -data "+*data+" -local")
 	}
 	return n.Serve(ctx, listener)
 }

@@ -2,6 +2,7 @@
 package provision
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -94,17 +95,64 @@ func ApplyLocal(ctx context.Context, store Store, now time.Time) error {
 
 // ApplySecret writes the credential, or replaces it.
 func ApplySecret(ctx context.Context, store Store, s Secret, now time.Time) error {
+	if err := store.PutCredential(ctx, s.credential(now)); err != nil {
+		return fmt.Errorf("writing a credential of kind %s for %s: %w", s.Kind, s.Account, err)
+	}
+	return nil
+}
+
+func (s Secret) credential(now time.Time) *hermod.Credential {
 	id := auth.SecretID(s.Kind, s.Secret)
 	if s.Kind == auth.TeliaLogin {
 		id = auth.LoginID(s.Tenant, s.Login)
 	}
-	credential := &hermod.Credential{
+	return &hermod.Credential{
 		ID: id, SecretHash: auth.HashSecret(s.Secret), Account: s.Account, Tenant: s.Tenant, Scopes: s.Scopes, CreatedAt: now,
 	}
-	if err := store.PutCredential(ctx, credential); err != nil {
-		return fmt.Errorf("writing a credential of kind %s for %s: %w", s.Kind, s.Account, err)
+}
+
+func (c Client) credential(now time.Time) *hermod.Credential {
+	return &hermod.Credential{
+		ID: auth.OAuthClient(c.ID), Name: c.ID, SecretHash: auth.HashSecret(c.Secret),
+		Account: c.Account, Organization: c.Organization, Scopes: c.Scopes, CreatedAt: now,
 	}
-	return nil
+}
+
+// A Revoker ends credentials.
+type Revoker interface {
+	// Credential reads a credential. It fails with CodeNotFound.
+	Credential(ctx context.Context, id string) (*hermod.Credential, error)
+	// Revoke ends it. One that was revoked before stays as it is.
+	Revoke(ctx context.Context, c *hermod.Credential) error
+}
+
+// RevokeLocal ends what a clean machine started with and answers the ids of what it
+// ended now. What has another secret than everybody knows is somebody's own and stays.
+func RevokeLocal(ctx context.Context, r Revoker) (ended []string, err error) {
+	var known []*hermod.Credential
+	for _, c := range Local() {
+		known = append(known, c.credential(time.Time{}))
+	}
+	for _, s := range LocalSecrets() {
+		known = append(known, s.credential(time.Time{}))
+	}
+	for _, k := range known {
+		found, err := r.Credential(ctx, k.ID)
+		if hermod.CodeOf(err) == hermod.CodeNotFound {
+			continue
+		}
+		if err != nil {
+			return ended, fmt.Errorf("reading credential %s: %w", k.ID, err)
+		}
+		if !found.RevokedAt.IsZero() || !bytes.Equal(found.SecretHash, k.SecretHash) {
+			continue
+		}
+		if err := r.Revoke(ctx, found); err != nil {
+			return ended, fmt.Errorf("revoking credential %s: %w", k.ID, err)
+		}
+		ended = append(ended, k.ID)
+	}
+	return ended, nil
 }
 
 // Apply creates what does not exist of the client's owners, and writes the client.
@@ -118,11 +166,7 @@ func Apply(ctx context.Context, store Store, c Client, now time.Time) error {
 			return fmt.Errorf("creating owner %s: %w", o.ID, err)
 		}
 	}
-	credential := &hermod.Credential{
-		ID: auth.OAuthClient(c.ID), Name: c.ID, SecretHash: auth.HashSecret(c.Secret),
-		Account: c.Account, Organization: c.Organization, Scopes: c.Scopes, CreatedAt: now,
-	}
-	if err := store.PutCredential(ctx, credential); err != nil {
+	if err := store.PutCredential(ctx, c.credential(now)); err != nil {
 		return fmt.Errorf("writing client %s: %w", c.ID, err)
 	}
 	return nil

@@ -166,3 +166,49 @@ func TestAFirstStartMakesTheCredentialsOfTheOtherDialects(t *testing.T) {
 		}
 	}
 }
+
+// revoker ends credentials of a database.
+type revoker struct {
+	*sqlite.DB
+	*auth.Registry
+}
+
+func TestWhatACleanMachineStartsWithIsEndedAndWhatIsSomebodysOwnStays(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	if err := provision.ApplyLocal(t.Context(), db, start); err != nil {
+		t.Fatal(err)
+	}
+	own := provision.Local()[1]
+	own.Secret = "of its own"
+	if err := provision.Apply(t.Context(), db, own, start); err != nil {
+		t.Fatal(err)
+	}
+	r := revoker{db, &auth.Registry{Store: db, Now: func() time.Time { return start }}}
+	ended, err := provision.RevokeLocal(t.Context(), r)
+	if want := len(provision.Local()) + len(provision.LocalSecrets()) - 1; err != nil || len(ended) != want {
+		t.Errorf("%d are ended, want %d: %v, %v", len(ended), want, ended, err)
+	}
+	for _, c := range provision.Local() {
+		all, err := db.Credentials(t.Context(), c.Account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range all {
+			if isOwn := k.ID == auth.OAuthClient(own.ID); k.RevokedAt.IsZero() != isOwn {
+				t.Errorf("%s is revoked at %s", k.ID, k.RevokedAt)
+			}
+		}
+	}
+	if again, err := provision.RevokeLocal(t.Context(), r); err != nil || len(again) != 0 {
+		t.Errorf("again: %v, %v", again, err)
+	}
+}
+
+func TestAnEmptyStoreHasNothingToEnd(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	if ended, err := provision.RevokeLocal(t.Context(), revoker{db, &auth.Registry{Store: db, Now: time.Now}}); err != nil || len(ended) != 0 {
+		t.Errorf("%v, %v", ended, err)
+	}
+}
