@@ -53,7 +53,8 @@ func (e *Events) Routes() []api.Route {
 	}
 }
 
-// read answers one event. Another account's, and another dialect's, does not exist.
+// read answers one event. Another account's, another dialect's, and a mock, do not
+// exist.
 func (e *Events) read(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	notFound := hermod.Errorf(hermod.CodeNotFound, "no event has this id")
 	id, ok := ParseEventID(r.PathValue("eventId"))
@@ -67,7 +68,7 @@ func (e *Events) read(w http.ResponseWriter, r *http.Request, p *hermod.Principa
 		}
 		return fmt.Errorf("reading an event: %w", err)
 	}
-	if event.Sender != sender || event.AccountID != p.Account {
+	if !shows(p.Account, event) {
 		return notFound
 	}
 	return api.WriteJSON(w, http.StatusOK, eventObjectOf(event))

@@ -2,7 +2,6 @@ package universign
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"hermod/pkg/api/input"
@@ -45,10 +44,16 @@ func eventFilterOf(q *input.Query, p *hermod.Principal) eventFilter {
 
 // wants tells what the log cannot select.
 func (f *eventFilter) wants(e *hermod.Event) bool {
-	return e.Sender == sender && e.AccountID == f.account && (f.apiKey == "" || e.Context.APIKeyID == f.apiKey)
+	return shows(f.account, e) && (f.apiKey == "" || e.Context.APIKeyID == f.apiKey)
 }
 
-// A eventsFound are the first events that match, the newest first.
+// shows reports whether an event is one that an account is shown in this dialect. A
+// mock did not happen: what it tried was a delivery.
+func shows(account string, e *hermod.Event) bool {
+	return e.Sender == sender && e.AccountID == account && !e.Mock
+}
+
+// An eventsFound are the first events that match, the newest first.
 type eventsFound struct {
 	events []*hermod.Event
 	// more says that there are, or may be, others behind them. next is the id to go on
@@ -57,67 +62,34 @@ type eventsFound struct {
 	next hermod.ID
 }
 
-// No index knows the API key that caused an event, so events are read and dropped.
-// These bound what one answer reads: scanPage events at a time, scanPages times.
-const (
-	scanPage  = 100
-	scanPages = 10
-)
+// maxEventsRead bounds the events that one answer reads, of all types together. No index knows
+// the API key that caused an event, nor which are mocks: these are read and dropped.
+const maxEventsRead = 1000
 
 // find reads at most so many events. It gives up where it has read enough without
 // finding them.
 func (e *Events) find(ctx context.Context, f eventFilter, limit int) (found eventsFound, err error) {
-	size, pages := limit+1, 1
+	about := limit + 1
 	if f.apiKey != "" {
-		size, pages = scanPage, scanPages
+		about = maxPage
 	}
-	for range pages {
-		page, err := e.page(ctx, f, size)
-		if err != nil {
+	r := newEventReader(e.Store, f, about, maxEventsRead)
+	for {
+		event, err := r.next(ctx)
+		switch {
+		case err != nil:
 			return eventsFound{}, err
-		}
-		for _, event := range page {
-			if !f.wants(event) {
-				continue
+		case event == nil:
+			if r.spent {
+				found.more, found.next = true, r.last
 			}
-			if len(found.events) == limit {
-				found.more, found.next = true, hermod.ID{}
-				return found, nil
-			}
+			return found, nil
+		case !f.wants(event):
+		case len(found.events) == limit:
+			found.more = true
+			return found, nil
+		default:
 			found.events = append(found.events, event)
 		}
-		if len(page) < size {
-			found.more, found.next = false, hermod.ID{}
-			return found, nil
-		}
-		f.below = page[size-1].ID
-		found.more, found.next = true, f.below
 	}
-	return found, nil
-}
-
-// page is a page of what the log can select, the newest first. A shorter one is the
-// last.
-func (e *Events) page(ctx context.Context, f eventFilter, size int) ([]*hermod.Event, error) {
-	patterns := []hermod.Pattern{hermod.Pattern(sender + ":*")}
-	if len(f.types) > 0 {
-		patterns = patterns[:0]
-		for _, name := range f.types {
-			patterns = append(patterns, hermod.Pattern(sender+":"+name))
-		}
-	}
-	var all []*hermod.Event
-	for _, pattern := range patterns {
-		events, err := e.Store.Events(ctx, hermod.EventQuery{
-			Owner: f.account, Pattern: pattern, Above: f.above, Below: f.below, Limit: size,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("listing events: %w", err)
-		}
-		all = append(all, events...)
-	}
-	if len(patterns) > 1 {
-		slices.SortFunc(all, func(a, b *hermod.Event) int { return b.ID.Compare(a.ID) })
-	}
-	return all[:min(size, len(all))], nil
 }

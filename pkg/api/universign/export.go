@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -27,7 +28,7 @@ type Exports interface {
 const (
 	csvType = "text/csv; charset=utf-8; header=present"
 	csvName = "events.csv"
-	// exportPage is how many events are read at a time.
+	// exportPage is how many events are read before those that match are sent.
 	exportPage = 200
 	// pageTimeout is how long reading a page and sending it may take.
 	pageTimeout = time.Minute
@@ -85,29 +86,29 @@ func (e *Events) export(w http.ResponseWriter, r *http.Request, p *hermod.Princi
 // eachPage calls take for the pages of what matches, once at least. A limit of 0 is
 // none.
 func (e *Events) eachPage(ctx context.Context, f eventFilter, limit int, take func([]*hermod.Event) error) error {
-	for taken := 0; ; {
-		page, err := e.page(ctx, f, exportPage)
-		if err != nil {
-			return err
-		}
-		last := len(page) < exportPage
-		if !last {
-			f.below = page[exportPage-1].ID
-		}
-		wanted := page[:0]
-		for _, event := range page {
-			if f.wants(event) {
-				wanted = append(wanted, event)
+	about := exportPage
+	if limit > 0 && f.apiKey == "" {
+		about = limit
+	}
+	r := newEventReader(e.Store, f, about, math.MaxInt)
+	for taken, last := 0, false; !last; {
+		var page []*hermod.Event
+		for n := 0; n < exportPage && !last; n++ {
+			event, err := r.next(ctx)
+			if err != nil {
+				return err
 			}
+			if event != nil && f.wants(event) {
+				page = append(page, event)
+				taken++
+			}
+			last = event == nil || (limit > 0 && taken == limit)
 		}
-		if limit > 0 && taken+len(wanted) >= limit {
-			wanted, last = wanted[:limit-taken], true
-		}
-		taken += len(wanted)
-		if err := take(wanted); err != nil || last {
+		if err := take(page); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func exportHeaders(h http.Header) {
