@@ -20,14 +20,14 @@ import (
 // Region is that of the clouds' AWS, and of a target's identity there.
 const Region = "us-east-1"
 
-// OnAWS is what a target must be on AWS. What it signs nobody checks here: AWS' own
+// OnAWS is what a target must be on AWS, with the prefix of roles that template.yaml has. What it signs nobody checks here: AWS' own
 // SDK does so in test/oracle.
 func OnAWS(t *testing.T) *push.AWS {
 	t.Helper()
 	own := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "AKIAHERMOD", SecretAccessKey: "hermods-own"}, nil
 	})
-	as, err := push.NewAWS(Region, own, "hermod-")
+	as, err := push.NewAWS(Region, own, "hermod-target-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ type awsAccount struct {
 	sent     map[string][]map[string]any // messages by the host of their service
 }
 
-const awsRole = "arn:aws:iam::123456789012:role/hermod-events"
+const awsRole = "arn:aws:iam::123456789012:role/hermod-target-events"
 
 func newAWSAccount(target Target) *awsAccount {
 	a := &awsAccount{sent: map[string][]map[string]any{}}
