@@ -16,7 +16,8 @@ import (
 // nowhere takes the messages of deliveries.
 type nowhere struct{}
 
-func (nowhere) Send(context.Context, []hermod.Message) error { return nil }
+func (nowhere) Send(context.Context, []hermod.Message) error                     { return nil }
+func (nowhere) SendAgain(context.Context, []hermod.Message, time.Duration) error { return nil }
 
 // Each writer stands for an instance of the function, with ids of its own. Some puts
 // come near to the bound of 4 s after the stamp, some are past it and given up.

@@ -242,6 +242,9 @@ func (discarding) Claim(_ context.Context, claims []hermod.Claim) ([]hermod.Clai
 }
 func (discarding) PutEvents(context.Context, []*hermod.Event) error { return nil }
 func (discarding) Send(context.Context, []hermod.Message) error     { return nil }
+func (discarding) SendAgain(context.Context, []hermod.Message, time.Duration) error {
+	return nil
+}
 
 func TestAWriteThatIsRunAgainStartsAfresh(t *testing.T) {
 	t.Parallel()

@@ -40,8 +40,10 @@ type batch struct {
 	events []*hermod.Event
 	// refused is unfit, and what write found besides.
 	refused []error
-	// void marks launched submissions of which nothing comes.
-	void     []bool
+	// void marks launched submissions of which nothing comes, stood those whose event
+	// was put before.
+	void, stood []bool
+
 	sent     int
 	repeated int
 	launched int
@@ -171,21 +173,43 @@ func errKeyBusy(cause error) error {
 func (b *batch) write(ctx context.Context, tx Tx) error {
 	b.events = make([]*hermod.Event, len(b.submissions))
 	b.refused = slices.Clone(b.unfit)
-	b.void = make([]bool, len(b.submissions))
+	b.void, b.stood = make([]bool, len(b.submissions)), make([]bool, len(b.submissions))
 	b.sent, b.repeated, b.launched = 0, 0, 0
 
 	if err := b.put(ctx, tx); err != nil {
 		return err
 	}
-	var messages []hermod.Message
+	return b.send(ctx, tx)
+}
+
+// handled is the age from which an event's first attempts have their rows, as a rule: a
+// push takes 10 s at most, and what is before and after it some seconds.
+const handled = 30 * time.Second
+
+// send starts the deliveries. Those of an event that stood may have been started, and be
+// under way: they are sent again for a time when that is over. Only what waits in a
+// backlog by then is pushed twice.
+func (b *batch) send(ctx context.Context, tx Tx) error {
+	var messages, again []hermod.Message
+	var wait time.Duration
 	for i, e := range b.events {
-		if e != nil && b.first[i] == i {
+		switch {
+		case e == nil || b.first[i] != i:
+		case b.stood[i]:
+			again = append(again, startingMessages(e, b.submissions[i].trigger())...)
+			wait = max(wait, min(handled, handled-b.now().Sub(e.ID.Time())))
+		default:
 			messages = append(messages, startingMessages(e, b.submissions[i].trigger())...)
 		}
 	}
 	if len(messages) > 0 {
 		if err := tx.Send(ctx, messages); err != nil {
 			return fmt.Errorf("sending delivery messages: %w", err)
+		}
+	}
+	if len(again) > 0 {
+		if err := tx.SendAgain(ctx, again, wait); err != nil {
+			return fmt.Errorf("sending delivery messages again: %w", err)
 		}
 	}
 	b.sent = len(messages)
@@ -216,7 +240,7 @@ func (b *batch) put(ctx context.Context, tx Tx) error {
 			b.refused[i] = b.refused[first]
 		case b.void[first]:
 		case first != i || b.events[i] != nil:
-			b.events[i] = b.events[first]
+			b.events[i], b.stood[i] = b.events[first], true
 			if i < b.given {
 				b.repeated++
 			}

@@ -61,6 +61,8 @@ type engine interface {
 	all(t *testing.T, account string) []*hermod.Event
 	// messages takes the messages sent since the last call.
 	messages(t *testing.T) []hermod.Message
+	// handouts are the same, with the wait of each.
+	handouts(t *testing.T) []handout
 }
 
 // engines are the two kinds there are: one with transactions, one without.
@@ -161,7 +163,12 @@ func (e sqliteEngine) all(t *testing.T, account string) []*hermod.Event {
 
 func (e sqliteEngine) messages(t *testing.T) []hermod.Message {
 	t.Helper()
-	var all []hermod.Message
+	return messagesOf(e.handouts(t))
+}
+
+func (e sqliteEngine) handouts(t *testing.T) []handout {
+	t.Helper()
+	var all []handout
 	for {
 		stats, err := e.queue.Stats(t.Context())
 		if err != nil {
@@ -179,7 +186,7 @@ func (e sqliteEngine) messages(t *testing.T) []hermod.Message {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, m)
+			all = append(all, handout{Message: m})
 		}
 		if err := e.queue.Settle(t.Context(), batch, make([]hermod.Outcome, len(batch))); err != nil {
 			t.Fatal(err)
@@ -197,7 +204,7 @@ type memory struct {
 	types         map[string][]string
 	claims        map[[2]string]hermod.Claim
 	events        map[hermod.EventKey]*hermod.Event
-	sent          []hermod.Message
+	sent          []handout
 	calls         map[string]int
 
 	// before and after run around the store's and the queue's calls, by the method's
@@ -357,13 +364,6 @@ func (m *memory) PutEvents(ctx context.Context, events []*hermod.Event) error {
 	})
 }
 
-func (m *memory) Send(ctx context.Context, messages []hermod.Message) error {
-	return m.call(ctx, "Send", func() error {
-		m.sent = append(m.sent, messages...)
-		return nil
-	})
-}
-
 func (m *memory) all(_ *testing.T, account string) []*hermod.Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -375,12 +375,4 @@ func (m *memory) all(_ *testing.T, account string) []*hermod.Event {
 	}
 	slices.SortFunc(events, func(a, b *hermod.Event) int { return a.ID.Compare(b.ID) })
 	return events
-}
-
-func (m *memory) messages(*testing.T) []hermod.Message {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	sent := m.sent
-	m.sent = nil
-	return sent
 }

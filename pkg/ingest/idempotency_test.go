@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -27,10 +28,65 @@ func TestAKeyMakesARepetitionTheSameEvent(t *testing.T) {
 		if again.ID != first.ID || len(r.all(t, account)) != 1 {
 			t.Errorf("repeated as %s, was %s", again.ID, first.ID)
 		}
-		if len(sent) != 1 || sent[0].SubscriptionID != "s-1" || sent[0].EventID != first.ID {
-			t.Errorf("the stored matches are sent again; sent %+v", sent)
+		for _, m := range sent {
+			if m.SubscriptionID != "s-1" || m.EventID != first.ID {
+				t.Errorf("sent %+v, which is not of the stored matches", m)
+			}
 		}
 	})
+}
+
+// TestARepetitionIsPushedOnce: back to back, while the first attempt is under way, and
+// after it.
+func TestARepetitionIsPushedOnce(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, r *rig) {
+		r.subscribe(t, account, "s-1")
+		p := &pushes{rig: r}
+		batch := []ingest.Submission{submission(account, "k", "1"), submission(account, "l", "2")}
+		for _, wait := range []time.Duration{0, time.Millisecond, 9 * time.Second, time.Minute, 23 * time.Hour} {
+			r.clock.advance(wait)
+			r.accept(t, batch...)
+			p.take(t)
+		}
+		p.wantOnce(t, "after five requests")
+	})
+}
+
+// On an engine without transactions a crash may have come before the messages were sent.
+func TestWhatStoodIsSentAgainForWhenItsFirstAttemptIsOver(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	r := newRig(t, func(*testing.T, *clock, *hermod.IDs) engine { return m })
+	r.subscribe(t, account, "s-1")
+	old, young := submission(account, "k", "1"), submission(account, "l", "2")
+	r.accept(t, old)
+	r.clock.advance(20 * time.Second)
+	r.accept(t, young)
+	r.clock.advance(time.Second)
+	m.handouts(t)
+	for n, tt := range []struct {
+		batch []ingest.Submission
+		want  []time.Duration
+	}{
+		{[]ingest.Submission{old}, []time.Duration{9 * time.Second}},
+		{[]ingest.Submission{old, young}, []time.Duration{29 * time.Second, 29 * time.Second}},
+		{[]ingest.Submission{submission(account, "", "3"), young}, []time.Duration{0, 29 * time.Second}},
+	} {
+		r.accept(t, tt.batch...)
+		var waits []time.Duration
+		for _, h := range m.handouts(t) {
+			waits = append(waits, h.wait)
+		}
+		if !slices.Equal(waits, tt.want) {
+			t.Errorf("batch %d: handed out after %v, want %v", n, waits, tt.want)
+		}
+	}
+	r.clock.advance(time.Hour)
+	r.accept(t, old)
+	if h := m.handouts(t); len(h) != 1 || h[0].wait != 0 {
+		t.Errorf("after an hour: %+v", h)
+	}
 }
 
 func TestAKeyIsRefusedWithAnotherBody(t *testing.T) {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"time"
 
 	"hermod/pkg/hermod"
 )
@@ -41,6 +42,12 @@ type Store interface {
 // A Queue takes the messages that start deliveries.
 type Queue interface {
 	Send(ctx context.Context, messages []hermod.Message) error
+	// SendAgain sends messages of events that stood already, whose write may have
+	// stopped before it sent them. They are handed out after the wait (0 to 15 minutes):
+	// where they had been sent, the first attempts have their rows by then, and deliver
+	// acknowledges the second ones. An engine with transactions sends nothing here: its
+	// events stand with their messages or not at all.
+	SendAgain(ctx context.Context, messages []hermod.Message, wait time.Duration) error
 }
 
 // A Tx is what accept writes with.

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ func (m *memory) crashAt(n int, after bool) {
 	var mu sync.Mutex
 	count := 0
 	crash := func(call string) error {
-		if !slices.Contains([]string{"Claim", "Reclaim", "EventsByKey", "PutEvents", "Send"}, call) {
+		if !slices.Contains([]string{"Claim", "Reclaim", "EventsByKey", "PutEvents", "Send", "SendAgain"}, call) {
 			return nil
 		}
 		mu.Lock()
@@ -72,8 +73,11 @@ func TestARepetitionCompletesALaunchThatACrashCutOff(t *testing.T) {
 				for n := 1; ; n++ {
 					m := newMemory()
 					r := newRig(t, func(*testing.T, *clock, *hermod.IDs) engine { return m })
+					r.subscribe(t, account, "s-1")
+					p := &pushes{rig: r}
 					if first != nil {
 						r.accept(t, first...)
+						p.take(t)
 						r.clock.advance(time.Second)
 					}
 					whole := wholeRun(t, first, batch)
@@ -83,10 +87,14 @@ func TestARepetitionCompletesALaunchThatACrashCutOff(t *testing.T) {
 					if err == nil {
 						break // there are fewer calls
 					}
+					p.take(t)
 					r.clock.advance(10 * time.Second)
 					r.accept(t, batch...)
+					p.take(t)
 					r.clock.advance(10 * time.Minute)
 					r.accept(t, batch...)
+					p.take(t)
+					p.wantOnce(t, fmt.Sprintf("after %d events, %d of a batch, crashed in call %d (after it: %v)", len(first), len(batch), n, after))
 					if got := sorted(r.names(t)); got != whole {
 						t.Errorf("after %d events, %d of a batch, crashed in call %d (after it: %v): the log has %q, want %q", len(first), len(batch), n, after, got, whole)
 					}

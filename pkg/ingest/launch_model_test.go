@@ -80,6 +80,8 @@ func TestAnyHistoryOfStatusEventsIsThatOfTheRules(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		m := &statusModel{seen: map[string]bool{}, last: map[int]lastStatus{}}
 		var keyed []told
+		r.subscribe(t, account, "s-1")
+		p := &pushes{rig: r}
 		waits := []time.Duration{0, 0, 7 * time.Second, 35 * time.Second, 90 * time.Second, 10 * time.Minute}
 		for range 40 {
 			r.clock.advance(waits[random.IntN(len(waits))])
@@ -103,12 +105,14 @@ func TestAnyHistoryOfStatusEventsIsThatOfTheRules(t *testing.T) {
 				submissions = append(submissions, s.submission())
 			}
 			r.accept(t, submissions...)
+			p.take(t)
 			m.accept(batch)
 			names := r.names(t)
 			if c, u := strings.Count(names, "c"), strings.Count(names, "u"); c != m.completed || u != m.told {
 				t.Fatalf("seed %d, after %+v: %d completions and %d status events, want %d and %d", seed, batch, c, u, m.completed, m.told)
 			}
 		}
+		p.wantOnce(t, fmt.Sprint("seed ", seed))
 	})
 }
 
@@ -126,7 +130,7 @@ func TestACompletionAndAStatusEventAtOnceTellItOnce(t *testing.T) {
 						switch {
 						case err == nil:
 							return
-						case hermod.CodeOf(err) != hermod.CodeUnavailable || try == 1000:
+						case hermod.CodeOf(err) != hermod.CodeUnavailable || try == 10_000: // a claim that nobody follows up stands for 5 s of 1 ms
 							t.Errorf("round %d, producer %d: %v", round, n, err)
 							return
 						}

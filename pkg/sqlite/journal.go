@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
@@ -55,3 +56,6 @@ func (t journalTx) PutEvents(_ context.Context, events []*hermod.Event) error {
 func (t journalTx) Send(_ context.Context, messages []hermod.Message) error {
 	return t.deliveries.sendIn(t.tx, messages)
 }
+
+// SendAgain sends nothing: an event that stands was committed with its messages.
+func (t journalTx) SendAgain(context.Context, []hermod.Message, time.Duration) error { return nil }

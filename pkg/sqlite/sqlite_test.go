@@ -19,7 +19,6 @@ var (
 	_ storetest.Store = (*sqlite.DB)(nil)
 	_ storetest.Queue = (*sqlite.Queue)(nil)
 	_ ingest.Journal  = sqlite.Journal{}
-	_ ingest.Queue    = (*sqlite.Queue)(nil)
 	_ deliver.Queue   = (*sqlite.Queue)(nil)
 )
 

@@ -68,8 +68,22 @@ func New(cfg aws.Config, o Options) *Queue {
 // On an error some of the messages may have been sent: sent again, they are
 // duplicates, which deliver tells by its rows.
 func (q *Queue) Send(ctx context.Context, messages []hermod.Message) error {
+	return q.send(ctx, messages, 0)
+}
+
+// SendAgain is Send of messages that are hidden for the wait, of 15 minutes at most.
+func (q *Queue) SendAgain(ctx context.Context, messages []hermod.Message, wait time.Duration) error {
+	return q.send(ctx, messages, wait)
+}
+
+// maxDelay is the longest delay of a message, by SQS.
+const maxDelay = 15 * time.Minute
+
+func (q *Queue) send(ctx context.Context, messages []hermod.Message, wait time.Duration) error {
+	delay := (min(max(wait, 0), maxDelay) + time.Second - 1) / time.Second
 	entries := make([]types.SendMessageBatchRequestEntry, len(messages))
 	for i := range messages {
+		entries[i].DelaySeconds = int32(delay) //nolint:gosec // of 900 at most
 		entries[i].MessageBody = aws.String(string(messages[i].Encode()))
 		if id := messages[i].SubscriptionID; id != "" {
 			entries[i].MessageGroupId = aws.String(id)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hermod/pkg/hermod"
 )
@@ -56,6 +57,23 @@ func TestSendGroupsBySubscriptionAndNotesTheTime(t *testing.T) {
 		}
 		if !reflect.DeepEqual(e, want) {
 			t.Errorf("got %v, want %v", e, want)
+		}
+	}
+}
+
+func TestWhatIsSentAgainIsHiddenForTheWait(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]any{
+		-time.Second: nil, 0: nil, time.Millisecond: 1.0, 29500 * time.Millisecond: 30.0, time.Hour: 900.0,
+	} {
+		s := &server{answer: accepted}
+		if err := queueOn(t, s).SendAgain(t.Context(), messages(2), wait); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries(s.seen()[0]) {
+			if e["DelaySeconds"] != want {
+				t.Errorf("after %v: hidden for %v s, want %v", wait, e["DelaySeconds"], want)
+			}
 		}
 	}
 }

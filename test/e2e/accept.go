@@ -94,6 +94,22 @@ func testIdempotency(t *testing.T, target Target) {
 	r.wait(first)
 }
 
+// testRepetition repeats a request while the first attempt waits for its answer.
+func testRepetition(t *testing.T, target Target) {
+	c, s := target.as(t, "local"), sender()
+	r, answer := target.receiveHeld(t)
+	c.subscribe(r, s+":*")
+	key := []string{"Idempotency-Key", rand.Text()}
+	first := c.publish(event(s, "made", 1), key...)
+	r.wait(first)
+	c.publish(event(s, "made", 1), key...)
+	r.wait(c.publish(event(s, "made", 2)))
+	answer()
+	if n := r.ids()[first]; n != 1 {
+		t.Errorf("the event arrived %d times", n)
+	}
+}
+
 func testBadInput(t *testing.T, target Target) {
 	c, r, s := target.as(t, "local"), target.receive(t, nil), sender()
 	c.subscribe(r, s+":*")

@@ -40,6 +40,22 @@ func (target Target) receive(t *testing.T, respond func(n int, w http.ResponseWr
 	return r
 }
 
+// receiveHeld starts an endpoint that answers nothing before answer is called, or three
+// seconds have passed: longer, and the delivery would be given up.
+func (target Target) receiveHeld(t *testing.T) (r *receiver, answer func()) {
+	t.Helper()
+	hold := make(chan struct{})
+	answer = sync.OnceFunc(func() { close(hold) })
+	r = target.receive(t, func(int, http.ResponseWriter) {
+		select {
+		case <-hold:
+		case <-time.After(3 * time.Second):
+		}
+	})
+	t.Cleanup(answer) // before the server is closed, which waits for its answers
+	return r, answer
+}
+
 func (r *receiver) serve(w http.ResponseWriter, request *http.Request) {
 	if request.Method == http.MethodHead {
 		return // somebody asks whether it can be reached, and delivers nothing

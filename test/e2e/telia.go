@@ -156,8 +156,36 @@ func testTeliaOnce(t *testing.T, target Target) {
 		}
 		return ""
 	})
-	if told := find("signaturerequeststatusupdated"); !slices.Equal(told, []string{first}) {
-		t.Errorf("status events %v, the publisher's own was answered as %s", told, first)
+	if ids := find("signaturerequeststatusupdated"); !slices.Equal(ids, []string{first}) {
+		t.Errorf("status events %v, the publisher's own was answered as %s", ids, first)
+	}
+	c.call(http.MethodDelete, "/hooks/v1/subscription/"+id+"?eventType=signaturerequeststatusupdated", "").want(http.StatusAccepted)
+}
+
+// testTeliaOnceUnderWay has the publisher tell it while the first attempt waits for its
+// answer.
+func testTeliaOnceUnderWay(t *testing.T, target Target) {
+	platform, c := target.as(t, "local"), target.telia(t, "local", localTenant)
+	r, answer := target.receiveHeld(t)
+	id := c.call(http.MethodPost, "/hooks/v1/subscription", toJSON(t, map[string]any{"Uri": r.server.URL, "EventType": "signaturerequeststatusupdated"})).want(http.StatusOK).text("id")
+	tell := func(name, request string) {
+		platform.publish(event("telia-sign", name, map[string]any{"SignatureRequestId": request}))
+	}
+	request, last := guid(), guid()
+	tell("signaturerequestcompleted", request)
+	r.waitFor("EventData.SignatureRequestId", request)
+	tell("signaturerequeststatusupdated", request)
+	tell("signaturerequeststatusupdated", last)
+	r.waitFor("EventData.SignatureRequestId", last)
+	answer()
+	told := 0
+	for _, d := range r.got() {
+		if d.event.value("EventData.SignatureRequestId") == request {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("the status was told %d times", told)
 	}
 	c.call(http.MethodDelete, "/hooks/v1/subscription/"+id+"?eventType=signaturerequeststatusupdated", "").want(http.StatusAccepted)
 }

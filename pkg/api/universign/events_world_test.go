@@ -59,7 +59,8 @@ func (knownCallers) Authenticate(r *http.Request) (*hermod.Principal, error) {
 
 type noQueue struct{}
 
-func (noQueue) Send(context.Context, []hermod.Message) error { return nil }
+func (noQueue) Send(context.Context, []hermod.Message) error                     { return nil }
+func (noQueue) SendAgain(context.Context, []hermod.Message, time.Duration) error { return nil }
 
 func newEventLog(t *testing.T) *eventLog {
 	t.Helper()
