@@ -41,13 +41,14 @@ func credentialsOf(root, n node) [][]credential {
 func credentialOf(scheme node) credential {
 	c := credential{export: scheme.get(exportMember).text()}
 	variable, _, _ := strings.Cut(c.export, "=")
-	if scheme.get("type").text() == "apiKey" {
+	switch {
+	case scheme.get("type").text() == "apiKey":
 		c.header = scheme.get("name").text()
 		c.arguments = `-H "` + c.header + `: $` + variable + `"`
-	} else if scheme.get("scheme").text() == "basic" {
+	case scheme.get("scheme").text() == "basic":
 		c.header = "Authorization: Basic"
 		c.arguments = `-u "$` + variable + `:"`
-	} else { // OAuth 2.0 has bearer tokens too
+	default: // OAuth 2.0 has bearer tokens too
 		c.header = "Authorization: Bearer"
 		c.arguments = `-H "Authorization: Bearer $` + variable + `"`
 	}
@@ -59,14 +60,14 @@ func credentialOf(scheme node) credential {
 
 // present are the arguments that present the first alternative.
 func present(alternatives [][]credential) []string {
+	if len(alternatives) == 0 {
+		return nil
+	}
 	var all []string
-	for _, together := range alternatives {
-		for _, c := range together {
-			if c.arguments != "" {
-				all = append(all, c.arguments)
-			}
+	for _, c := range alternatives[0] {
+		if c.arguments != "" {
+			all = append(all, c.arguments)
 		}
-		break
 	}
 	return all
 }
