@@ -36,7 +36,7 @@ func rows(e *wire.Env, parts *webhooks.Parts) ([]api.Route, error) {
 	}
 	apiKeys := &universign.APIKeys{
 		Registry: &auth.Registry{Store: store, Now: e.Now, Random: wire.RandomBytes},
-		Renamer:  store, Acceptor: acceptor, Now: e.Now, Log: e.Log,
+		Renamer:  store, Emitter: acceptor, Now: e.Now, Log: e.Log,
 	}
 	return slices.Concat(
 		endpoints.Routes(), sent.Routes(), (&universign.JWKS{Keys: keys}).Routes(), apiKeys.Routes(),

@@ -27,6 +27,8 @@ type Submission struct {
 
 	// to is the one recipient of a mocked event; zero for those that match.
 	to hermod.Ref
+	// emitted says that Hermod wrote the event itself.
+	emitted bool
 
 	// accountField and organizationField are the members that name the owners, and
 	// dataField the one that holds the data, as the producer wrote them.

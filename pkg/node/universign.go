@@ -19,7 +19,7 @@ func (n *Node) universign() dialect {
 	}
 	apiKeys := &universign.APIKeys{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes},
-		Renamer:  n.db, Acceptor: n.acceptor, Now: n.o.Now, Log: n.o.Log,
+		Renamer:  n.db, Emitter: n.acceptor, Now: n.o.Now, Log: n.o.Log,
 	}
 	events := &universign.Events{Store: n.db, Random: randomBytes, Now: n.o.Now}
 	var routes []api.Route

@@ -12,12 +12,12 @@ import (
 	"hermod/pkg/api/auth"
 	"hermod/pkg/api/input"
 	"hermod/pkg/hermod"
-	"hermod/pkg/ingest"
 )
 
-// An Acceptor accepts the events that are ours.
-type Acceptor interface {
-	Accept(ctx context.Context, submissions []ingest.Submission) ([]*hermod.Event, error)
+// An Emitter accepts the events that are ours.
+type Emitter interface {
+	// Emit accepts an event, under a key once.
+	Emit(ctx context.Context, e hermod.Event, key string) error
 }
 
 // A Renamer changes the names of credentials.
@@ -31,7 +31,7 @@ type Renamer interface {
 type APIKeys struct {
 	Registry *auth.Registry
 	Renamer  Renamer
-	Acceptor Acceptor
+	Emitter  Emitter
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -219,6 +219,10 @@ func (k *APIKeys) update(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 // remove ends a key first and tells of it then: a key that has leaked must not live on
 // for want of a queue. Where the event could not be accepted the request fails, and
 // tried again makes it up, once.
+//
+// That one key is left that manages keys is read, not locked: two such keys that delete
+// each other at the same moment are both gone, and an operator makes the workspace a new
+// one (hermod keys). A lock would cost every deletion a row that is there for this alone.
 func (k *APIKeys) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	c, err := k.find(r, p)
 	if err != nil {
@@ -260,20 +264,27 @@ func (k *APIKeys) remove(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 func (k *APIKeys) tell(ctx context.Context, p *hermod.Principal, c *hermod.Credential, name string) error {
 	o := apiKeyObjectOf(c)
 	o.Role = ""
-	s := ingest.Submission{Event: hermod.Event{
+	e := hermod.Event{
 		Timestamp: k.Now().UTC(), Sender: sender, Name: name, Data: raw(o), AccountID: c.Account,
 		Context: hermod.Context{APIKeyID: APIKeyID(p.CredentialID), TraceID: api.Trace(ctx)},
-	}}
+	}
+	key := ""
 	if name == "apikey.deleted" {
-		s.Key = name + " " + o.ID
+		key = name + " " + o.ID
 	}
-	if _, err := k.Acceptor.Accept(ctx, []ingest.Submission{s}); err != nil {
+	err := k.Emitter.Emit(ctx, e, key)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("telling of %s: %w", o.ID, err)
+	switch hermod.CodeOf(err) {
+	case hermod.CodeInternal, hermod.CodeUnavailable, hermod.CodeTooManyRequests:
 		return &hermod.Error{
-			Code: hermod.CodeUnavailable, Message: "the event of the change could not be accepted; try again",
-			Err: fmt.Errorf("telling of %s: %w", o.ID, err),
+			Code: hermod.CodeUnavailable, Message: "the event of the change could not be accepted; try again", Err: err,
 		}
+	default: // to try again would not help
+		return err
 	}
-	return nil
 }
 
 // list shows the keys, the newest first.

@@ -15,6 +15,7 @@ import (
 	"hermod/pkg/api/universign"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
+	"hermod/pkg/schema"
 )
 
 // keyID is the id on the wire of an API key.
@@ -151,23 +152,23 @@ func TestEachChangeOfAKeyIsToldByAnEvent(t *testing.T) {
 	}
 }
 
-// A deaf acceptor accepts nothing while it fails.
+// A deaf emitter accepts nothing while it fails.
 type deaf struct {
-	universign.Acceptor
+	universign.Emitter
 	fails atomic.Bool
 }
 
-func (d *deaf) Accept(ctx context.Context, s []ingest.Submission) ([]*hermod.Event, error) {
+func (d *deaf) Emit(ctx context.Context, e hermod.Event, key string) error {
 	if d.fails.Load() {
-		return nil, errors.New("no queue")
+		return errors.New("no queue")
 	}
-	return d.Acceptor.Accept(ctx, s)
+	return d.Emitter.Emit(ctx, e, key)
 }
 
 func TestAChangeThatCannotBeToldOfFailsAndIsMadeUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	d := &deaf{Acceptor: w.acceptor}
+	d := &deaf{Emitter: w.acceptor}
 	w.serve(w.Store, d)
 	live := func() []string { return ids(t, w.do(t, owner, http.MethodGet, keysPath, "")) }
 	id, _ := w.newKey(t, owner)
@@ -190,6 +191,58 @@ func TestAChangeThatCannotBeToldOfFailsAndIsMadeUp(t *testing.T) {
 	}
 	if want := []string{"apikey.created", "apikey.deleted"}; !slices.Equal(names, want) {
 		t.Errorf("told %v, want %v", names, want)
+	}
+}
+
+// TestASchemaOfTheAccountsOwnDoesNotStopItsKeys: nobody could change them any more, and
+// on AWS the function reads no schemas at all.
+func TestASchemaOfTheAccountsOwnDoesNotStopItsKeys(t *testing.T) {
+	t.Parallel()
+	for what, schemas := range map[string]ingest.Compiler{"read": schema.Checker, "not read": nil} {
+		w := newWorld(t)
+		for _, name := range []string{"apikey.created", "apikey.updated", "apikey.deleted"} {
+			d := hermod.Definition{
+				Account: local, Type: "universign:" + name, Schema: []byte(`{"required":["nonesuch"]}`), Validation: hermod.ValidateEnforce,
+				CreatedAt: start, UpdatedAt: start,
+			}
+			if err := w.DB.PutDefinition(t.Context(), &d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.serve(w.Store, ingest.New(ingest.Options{
+			Config: w.DB, Journal: w.DB.Journal(w.delivery), IDs: w.IDs, Now: w.Now, Log: w.Log, Schemas: schemas,
+		}))
+		id, _ := w.newKey(t, owner)
+		w.do(t, owner, http.MethodPut, keysPath+"/"+id, form("name", "B")).json(t, http.StatusOK)
+		if a := w.do(t, owner, http.MethodDelete, keysPath+"/"+id, ""); a.status != http.StatusNoContent {
+			t.Errorf("schemas %s: %s", what, a.body)
+		}
+		if told := w.told(t); len(told) != 3 {
+			t.Errorf("schemas %s: told %d events", what, len(told))
+		}
+	}
+}
+
+// A refuser refuses what is emitted.
+type refuser struct{ err error }
+
+func (r refuser) Emit(context.Context, hermod.Event, string) error { return r.err }
+
+// TestARefusalThatLastsIsNotCalledAPassingOne: whoever is told to try again does.
+func TestARefusalThatLastsIsNotCalledAPassingOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for code, want := range map[hermod.Code]int{
+		hermod.CodeUnavailable: 503, hermod.CodeTooManyRequests: 503, hermod.CodeInternal: 503,
+		hermod.CodeConflict: 409, hermod.CodeInvalid: 400, hermod.CodeTooLarge: 413,
+	} {
+		w.serve(w.Store, refuser{hermod.Errorf(code, "no")})
+		if a := w.do(t, owner, http.MethodPost, keysPath, form("name", "A")); a.status != want {
+			t.Errorf("%s: %d, want %d", code, a.status, want)
+		}
+	}
+	if left := ids(t, w.do(t, owner, http.MethodGet, keysPath, "")); len(left) != 4 {
+		t.Errorf("keys that nobody was told of: %v", left)
 	}
 }
 

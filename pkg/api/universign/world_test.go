@@ -41,7 +41,7 @@ type world struct {
 	*apitest.Engine
 	keys     *auth.Keys
 	server   *api.Server
-	acceptor universign.Acceptor
+	acceptor *ingest.Acceptor
 	delivery *sqlite.Queue
 }
 
@@ -86,7 +86,7 @@ func table() []api.Route {
 }
 
 // serve makes the server over a store and an acceptor.
-func (w *world) serve(store universign.EndpointStore, acceptor universign.Acceptor) {
+func (w *world) serve(store universign.EndpointStore, emitter universign.Emitter) {
 	endpoints := &universign.Endpoints{
 		Store: store, Targets: push.New(push.Options{Policy: push.Local()}), EnsureKey: w.keys.Ensure,
 		NewID: w.IDs.Next, Now: w.Now,
@@ -96,7 +96,7 @@ func (w *world) serve(store universign.EndpointStore, acceptor universign.Accept
 		Retrier: &replay.Starter{Deliveries: w.DB, Queue: w.delivery, Now: w.Now, Trigger: hermod.TriggerRetry},
 	}
 	apiKeys := &universign.APIKeys{
-		Registry: &auth.Registry{Store: w.DB, Now: w.Now, Random: apitest.Random}, Renamer: w.DB, Acceptor: acceptor, Now: w.Now, Log: w.Log,
+		Registry: &auth.Registry{Store: w.DB, Now: w.Now, Random: apitest.Random}, Renamer: w.DB, Emitter: emitter, Now: w.Now, Log: w.Log,
 	}
 	w.server = api.NewServer(api.Options{
 		Dialect: universign.Dialect{Secrets: &auth.Secrets{Credentials: w.DB, Now: w.Now}},
