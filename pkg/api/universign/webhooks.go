@@ -96,27 +96,27 @@ func (h *Webhooks) query(r *http.Request, p *hermod.Principal) (webhookQuery, er
 // endpoints are those whose webhooks are asked for, of the workspace's, in the order of
 // their ids: the one that is named, or all of them. The log is the account's, which may
 // have other workspaces.
-func (h *Webhooks) endpoints(ctx context.Context, p *hermod.Principal, named string) ([]hermod.ID, error) {
+func (h *Webhooks) endpoints(ctx context.Context, p *hermod.Principal, named string) ([]endpointOf, error) {
 	if named != "" {
 		s, err := findEndpoint(ctx, h.Store, p, named)
 		if err != nil {
 			return nil, err
 		}
 		id, _ := parseID(endpointPrefix, s.ID)
-		return []hermod.ID{id}, nil
+		return []endpointOf{{id, s}}, nil
 	}
 	all, err := h.Store.Subscriptions(ctx, p.Account)
 	if err != nil {
 		return nil, fmt.Errorf("listing subscriptions: %w", err)
 	}
-	var ids []hermod.ID
+	var found []endpointOf
 	for _, s := range all {
 		if id, ok := parseID(endpointPrefix, s.ID); ok && workspaceOf(p)(s) {
-			ids = append(ids, id)
+			found = append(found, endpointOf{id, s})
 		}
 	}
-	slices.SortFunc(ids, hermod.ID.Compare)
-	return ids, nil
+	slices.SortFunc(found, func(a, b endpointOf) int { return a.id.Compare(b.id) })
+	return found, nil
 }
 
 // bounds reads between what keys the log is read: the period, the event, and where the
@@ -190,7 +190,7 @@ func (h *Webhooks) one(r *http.Request, p *hermod.Principal) (s sentWebhook, end
 	if err != nil {
 		return s, nil, fmt.Errorf("reading the event of a webhook: %w", err)
 	}
-	s.event = events[event]
+	s.event, s.endpoint = events[event], endpoint
 	// Before its first attempt a webhook is known by the event that matched.
 	if s.last == nil && (s.event == nil || !slices.Contains(s.event.Matches, endpoint.Ref())) {
 		return s, nil, errNoWebhook()

@@ -29,7 +29,7 @@ type webhookQuery struct {
 	log hermod.LogQuery
 	// endpoints are those whose webhooks are selected, in the order of their ids. The
 	// log has the rows of others between theirs.
-	endpoints []hermod.ID
+	endpoints []endpointOf
 	// states and types select all where they are empty.
 	states, types []string
 	limit         int
@@ -40,10 +40,16 @@ func (q *webhookQuery) wants(state string) bool {
 	return len(q.states) == 0 || slices.Contains(q.states, state)
 }
 
+// An endpointOf is an endpoint, and its id taken apart.
+type endpointOf struct {
+	id           hermod.ID
+	subscription *hermod.Subscription
+}
+
 // sentTo reports whether the webhook is one of the endpoints'. at is where among them
 // its endpoint stands, or would.
 func (q *webhookQuery) sentTo(key webhookKey) (at int, ok bool) {
-	return slices.BinarySearchFunc(q.endpoints, key.endpoint, hermod.ID.Compare)
+	return slices.BinarySearchFunc(q.endpoints, key.endpoint, func(e endpointOf, id hermod.ID) int { return e.id.Compare(id) })
 }
 
 // after is the key to go on from where reading ended at a row. It names no endpoint
@@ -55,7 +61,7 @@ func (q *webhookQuery) after(row hermod.AttemptKey) webhookKey {
 	case endpoint && selected:
 		return key
 	case endpoint && at > 0: // the next rows are those of the endpoint before it
-		return webhookKey{q.endpoints[at-1].Next(), row.EventID}
+		return webhookKey{q.endpoints[at-1].id.Next(), row.EventID}
 	default:
 		return webhookKey{event: row.EventID}
 	}
@@ -97,10 +103,13 @@ func (h *Webhooks) find(ctx context.Context, q webhookQuery) (found []sentWebhoo
 
 // chunk gives the webhooks of the rows that the query selects.
 func (h *Webhooks) chunk(ctx context.Context, q *webhookQuery, rows []*hermod.Attempt) ([]sentWebhook, error) {
-	chunk := slices.DeleteFunc(newest(rows), func(s sentWebhook) bool {
-		_, selected := q.sentTo(s.key)
-		return !selected
-	})
+	var chunk []sentWebhook
+	for _, s := range newest(rows) {
+		if at, selected := q.sentTo(s.key); selected {
+			s.endpoint = q.endpoints[at].subscription
+			chunk = append(chunk, s)
+		}
+	}
 	if q.log.Success != nil { // the last rows may not be among these
 		if err := h.last(ctx, chunk); err != nil {
 			return nil, err
@@ -114,7 +123,7 @@ func (h *Webhooks) chunk(ctx context.Context, q *webhookQuery, rows []*hermod.At
 		return nil, err
 	}
 	return slices.DeleteFunc(chunk, func(s sentWebhook) bool {
-		return len(q.types) > 0 && (s.event == nil || !slices.Contains(q.types, typeName(s.event)))
+		return len(q.types) > 0 && (s.event == nil || !slices.Contains(q.types, s.typeName()))
 	}), nil
 }
 

@@ -270,6 +270,36 @@ func TestAnEventOfAnotherDialectIsShownWithItsSender(t *testing.T) {
 	}
 }
 
+// TestATranslatedWebhookIsOfTheTypeThatWasDelivered, also in the filter of the list.
+func TestATranslatedWebhookIsOfTheTypeThatWasDelivered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	endpoint := w.endpoint(t, owner, "transaction.lifecycle.cancelled")
+	w.do(t, owner, http.MethodPost, endpointsPath+"/"+endpoint, form("translate", "true")).json(t, http.StatusOK)
+	e := w.publishData(t, local, "signature-api:order.canceled", `{"orderId":"o-1"}`)
+	if len(e.Matches) != 1 {
+		t.Fatalf("it matched %v", e.Matches)
+	}
+	id := w.attempt(t, e, endpoint, 0, 1, hermod.Dead)
+	path := webhooksPath + "/" + id
+	for what, a := range map[string]response{
+		"read": w.do(t, owner, http.MethodGet, path, ""), "rescheduled": w.do(t, owner, http.MethodPost, path+"/reschedule", ""),
+	} {
+		if o := a.json(t, http.StatusOK); o["event_type"] != "transaction.lifecycle.cancelled" {
+			t.Errorf("%s: %s", what, a.body)
+		}
+	}
+	for _, filter := range []string{"", "&endpoint=" + endpoint, "&state=failed"} {
+		a := w.do(t, owner, http.MethodGet, webhooksPath+"?event_type=transaction.lifecycle.cancelled"+filter, "")
+		if all := ids(t, a); !slices.Equal(all, []string{id}) || !strings.Contains(string(a.body), `"event_type":"transaction.lifecycle.cancelled"`) {
+			t.Errorf("%s: %s", filter, a.body)
+		}
+	}
+	if all := ids(t, w.do(t, owner, http.MethodGet, webhooksPath+"?event_type=transaction.lifecycle.completed", "")); len(all) != 0 {
+		t.Errorf("of another type: %v", all)
+	}
+}
+
 // FuzzWebhookID: an id is that of one webhook, or of none.
 func FuzzWebhookID(f *testing.F) {
 	f.Add("whk_" + strings.Repeat("0", 44))

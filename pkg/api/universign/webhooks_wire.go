@@ -109,12 +109,23 @@ func (c optionalCode) MarshalJSON() ([]byte, error) {
 	return api.EncodeJSON(int(c))
 }
 
-// A sent webhook is its key, its last row and its event. There is no row before the
-// first attempt, and no event where the log has forgotten it.
+// A sent webhook is its key, its endpoint, its last row and its event. There is no row
+// before the first attempt, and no event where the log has forgotten it.
 type sentWebhook struct {
-	key   webhookKey
-	last  *hermod.Attempt
-	event *hermod.Event
+	key      webhookKey
+	endpoint *hermod.Subscription
+	last     *hermod.Attempt
+	event    *hermod.Event
+}
+
+// typeName is the type of the event as it was delivered: where the endpoint has events of
+// the other APIs translated, that of the dialect. An event that its filters do not select
+// any more, or never did, has its own.
+func (s sentWebhook) typeName() string {
+	if typ, ok := s.endpoint.Wants(s.event); ok {
+		return strings.TrimPrefix(typ, sender+":")
+	}
+	return typeName(s.event)
 }
 
 func (s sentWebhook) object() webhookObject {
@@ -123,7 +134,7 @@ func (s sentWebhook) object() webhookObject {
 		Endpoint: s.key.endpointID(), Event: EventID(s.key.event), State: statePending,
 	}
 	if s.event != nil {
-		o.EventType = nullable(typeName(s.event))
+		o.EventType = nullable(s.typeName())
 	}
 	if a := s.last; a != nil {
 		o.State, o.Attempts, o.Error = stateOf(a), a.Number, nullable(a.ErrorMessage)

@@ -194,12 +194,17 @@ func (w *world) endpoint(t testing.TB, key string, types ...string) string {
 // publish has an event accepted for the account.
 func (w *world) publish(t testing.TB, account, name string) *hermod.Event {
 	t.Helper()
+	return w.publishData(t, account, name, `{"object":"action","id":"act_1"}`)
+}
+
+func (w *world) publishData(t testing.TB, account, name, data string) *hermod.Event {
+	t.Helper()
 	sender := string(hermod.Universign)
 	if s, n, ok := hermod.ParseType(name); ok {
 		sender, name = s, n
 	}
 	events, err := w.acceptor.Accept(t.Context(), []ingest.Submission{{Event: hermod.Event{
-		AccountID: account, Sender: sender, Name: name, Timestamp: w.Now(), Data: json.RawMessage(`{"object":"action","id":"act_1"}`),
+		AccountID: account, Sender: sender, Name: name, Timestamp: w.Now(), Data: json.RawMessage(data),
 	}}})
 	if err != nil {
 		t.Fatal(err)
