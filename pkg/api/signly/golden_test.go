@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -11,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"hermod/pkg/api"
 	"hermod/pkg/api/apitest"
 	"hermod/pkg/api/signly"
+	"hermod/pkg/api/subscription"
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 )
@@ -116,7 +119,26 @@ func goldens(t *testing.T) map[string]golden {
 		all[name] = golden{encode(t, sampleEvent(), hermod.Secrets{}, n+1).Body, map[string]string{"": "delivery"}}
 	}
 	all["delivery_of_a_test"] = golden{tested(t), map[string]string{"": "delivery"}}
+	maps.Copy(all, refusals(t))
 	return all
+}
+
+// refusals are the errors that have little to do with what is asked for.
+func refusals(t *testing.T) map[string]golden {
+	t.Helper()
+	c := &contended{times: 100}
+	w := newWorldOf(t, parts{targets: silent{}, pusher: silent{}, wrap: func(s subscription.Store) subscription.Store {
+		c.Store = s
+		return c
+	}})
+	limited := newWorldOf(t, parts{targets: silent{}, pusher: silent{}, limiter: api.NewLimiter(1, func() time.Time { return start })})
+	limited.do(t, localKey, http.MethodGet, webhooksPath, "")
+	path := w.create(t, localKey, "https://receiver.example/signly", "")
+	return map[string]golden{
+		"conflict":     {w.do(t, localKey, http.MethodPut, path, `{"description":"Late"}`).body, failed("")},
+		"too_large":    {w.do(t, localKey, http.MethodPost, webhooksPath, strings.Repeat(" ", 70_000)).body, failed("")},
+		"rate_limited": {limited.do(t, localKey, http.MethodGet, webhooksPath, "").body, failed("")},
+	}
 }
 
 // unreachable is a destination that gives no answer.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"hermod/pkg/api"
 	"hermod/pkg/api/telia"
 )
 
@@ -43,6 +44,9 @@ func goldens(t *testing.T, w *world) map[string]golden {
 		"error_event_type":  {get(listPath + "/" + id), 400},
 		"error_other_event": {get(listPath + "/" + id + "?eventType=signatorysigned"), 404},
 	}
+	w.serve(w.Store, w.DB, api.NewLimiter(1, w.Now))
+	get(hooksPath)
+	all["error_limit"] = golden{get(hooksPath), 429}
 	stubs := strings.NewReplacer(id, "{id}", second, "{second}", login.json(t)["token"].(string), "{token}")
 	for name, g := range all {
 		g.answer.body = []byte(stubs.Replace(string(g.answer.body)))
