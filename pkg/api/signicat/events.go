@@ -83,10 +83,15 @@ func (e *Events) publish(w http.ResponseWriter, r *http.Request, p *hermod.Princ
 }
 
 // submissions reads the body in the form its content type names. CloudEvents have
-// their idempotency key in them; the header counts for the native form alone.
+// their idempotency key in them; the header counts for the native form alone, and
+// must be one in every form.
 func (e *Events) submissions(r *http.Request) ([]ingest.Submission, error) {
 	media := api.MediaType(r)
 	body, err := api.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	key, err := idempotencyKey(r)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +106,7 @@ func (e *Events) submissions(r *http.Request) ([]ingest.Submission, error) {
 		if err != nil {
 			return nil, err
 		}
-		return keyed(submissions, body, r.Header.Values("Idempotency-Key"))
+		return keyed(submissions, body, key), nil
 	default:
 		return nil, &api.RequestError{
 			Status:  http.StatusUnsupportedMediaType,
@@ -110,25 +115,33 @@ func (e *Events) submissions(r *http.Request) ([]ingest.Submission, error) {
 	}
 }
 
-// keyed gives each submission the request's idempotency key with its index. What
-// was sent under the key is the whole body, also of a batch: one of another length
-// is another body.
-func keyed(submissions []ingest.Submission, body []byte, header []string) ([]ingest.Submission, error) {
+// idempotencyKey is that of the request's header; "" for none.
+func idempotencyKey(r *http.Request) (string, error) {
+	header := r.Header.Values("Idempotency-Key")
 	if len(header) == 0 {
-		return submissions, nil
+		return "", nil
 	}
-	key := header[0]
-	if len(header) > 1 || key == "" || len(key) > ingest.MaxKey {
-		return nil, hermod.InvalidFields(hermod.FieldError{
+	if len(header) > 1 || header[0] == "" || len(header[0]) > ingest.MaxKey {
+		return "", hermod.InvalidFields(hermod.FieldError{
 			Name: "Idempotency-Key", Reason: fmt.Sprintf("must be one value of 1 to %d bytes", ingest.MaxKey),
 		})
+	}
+	return header[0], nil
+}
+
+// keyed gives each submission the request's idempotency key, if it has one, with its
+// index. What was sent under the key is the whole body, also of a batch: one of
+// another length is another body.
+func keyed(submissions []ingest.Submission, body []byte, key string) []ingest.Submission {
+	if key == "" {
+		return submissions
 	}
 	hash := sha256.Sum256(body)
 	for i := range submissions {
 		submissions[i].Hash = hash
 		submissions[i].Key = fmt.Sprintf("request:%d:%s", i, key)
 	}
-	return submissions, nil
+	return submissions
 }
 
 // authorize lets a principal publish for itself alone, unless it may for anyone.

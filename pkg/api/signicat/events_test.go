@@ -86,6 +86,9 @@ func TestCloudEventsAreTakenInBothModes(t *testing.T) {
 		t.Errorf("one %v, again %v, batch %v, %d events", one, again, batch, w.count(t, local))
 	}
 	wantStatus(t, "the id with other data", post("application/cloudevents+json", cloud("1", "3")), http.StatusConflict)
+	long := w.do(t, "local", http.MethodPost, eventsPath, cloud("4", "4"),
+		"Content-Type", "application/cloudevents+json", "Idempotency-Key", strings.Repeat("k", 257))
+	wantStatus(t, "a header that is no key", long, http.StatusBadRequest)
 }
 
 func TestOtherContentTypesAreRefused(t *testing.T) {
