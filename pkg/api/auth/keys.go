@@ -52,7 +52,7 @@ type Keys struct {
 	// First makes the first key where what is derived from keys is asked for and there
 	// is none: Ensure, or nil. Those who never make keys do not link what does.
 	First func(context.Context) error
-	Now         func() time.Time
+	Now   func() time.Time
 	// Log takes the failures of a rotation, which fail no caller; nil is slog.Default.
 	Log *slog.Logger
 
@@ -183,10 +183,19 @@ func (k *Keys) Signer(ctx context.Context) (string, *rsa.PrivateKey, error) {
 	return key.ID, private, nil
 }
 
-func (k *Keys) open(ctx context.Context, key hermod.SigningKey) (*rsa.PrivateKey, error) {
+// openDER opens the key as PKCS #8 has it.
+func (k *Keys) openDER(ctx context.Context, key hermod.SigningKey) ([]byte, error) {
 	der, err := k.Sealer.Open(ctx, sealOwner, key.ID, key.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("opening signing key %s: %w", key.ID, err)
+	}
+	return der, nil
+}
+
+func (k *Keys) open(ctx context.Context, key hermod.SigningKey) (*rsa.PrivateKey, error) {
+	der, err := k.openDER(ctx, key)
+	if err != nil {
+		return nil, err
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -235,34 +244,42 @@ func (k *Keys) Create(ctx context.Context) error {
 	return nil
 }
 
-// CursorKeys are keys for the cursors of lists.
+// cursorPurpose sets the keys of cursors apart from all others that are derived.
+const cursorPurpose = "hermod cursor v1"
+
+// CursorKeys are keys for the cursors of lists, derived from the signing keys as they
+// stand in the table, sealed: every function can read those, and few can open them.
+// So who can read the table, or a copy of it, can make cursors. A cursor names a place
+// in a list and nothing that its bearer may not read: the owner is the caller's, always.
+// Nothing that says who somebody is may be signed by these keys; see Sessions.
+//
+// The first is of the key that signs, which every process has known for long; the key to
+// come some do not know yet.
 func (k *Keys) CursorKeys(ctx context.Context) ([][]byte, error) {
-	return k.derive(ctx, "hermod cursor v1")
+	keys, err := k.someToDerive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	derived := make([][]byte, len(keys))
+	for i := range keys {
+		sum := sha256.Sum256(append([]byte(cursorPurpose+"\x00"), keys[i].Sealed...))
+		derived[i] = sum[:]
+	}
+	first := signing(keys, k.Now())
+	derived[0], derived[first] = derived[first], derived[0]
+	return derived, nil
 }
 
-// derive makes symmetric keys for a purpose from the sealed signing keys, which every
-// function can read, nobody else can, and which stay the same: so there is no further
-// secret to keep. The first is of the key that signs, which every process has known
-// for long; the key to come some do not know yet.
-func (k *Keys) derive(ctx context.Context, purpose string) ([][]byte, error) {
+// someToDerive gives the keys, one at least. Where there is none, First makes it.
+func (k *Keys) someToDerive(ctx context.Context) ([]hermod.SigningKey, error) {
 	keys, err := k.all(ctx, "")
 	if err == nil && len(keys) == 0 && k.First != nil {
 		if err = k.First(ctx); err == nil {
 			keys, err = k.all(ctx, "")
 		}
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && len(keys) == 0 {
+		err = hermod.Errorf(hermod.CodeUnavailable, "this service has no signing key yet; get a token or read its key set once, and try again")
 	}
-	if len(keys) == 0 {
-		return nil, hermod.Errorf(hermod.CodeUnavailable, "this service has no signing key yet; get a token or read its key set once, and try again")
-	}
-	derived := make([][]byte, len(keys))
-	for i := range keys {
-		sum := sha256.Sum256(append([]byte(purpose+"\x00"), keys[i].Sealed...))
-		derived[i] = sum[:]
-	}
-	first := signing(keys, k.Now())
-	derived[0], derived[first] = derived[first], derived[0]
-	return derived, nil
+	return keys, err
 }

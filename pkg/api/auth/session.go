@@ -2,10 +2,12 @@ package auth
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -51,15 +53,19 @@ func (c sessionClaims) GetAudience() (jwt.ClaimStrings, error) {
 }
 
 // Sessions are what the logins of Telia Sign are exchanged for: tokens signed by
-// HS256. Its keys are derived from the signing keys and follow their rotation; a token
-// names none, and each of them is tried.
+// HS256. Its keys are derived from the opened signing keys and follow their rotation; a
+// token names none, and each of them is tried.
 type Sessions struct {
-	// Keys have a Sealer where logins are made: the first one makes the first key.
+	// Keys have a Sealer. The first login makes the first key.
 	Keys        *Keys
 	Credentials CredentialStore
 	Now         func() time.Time
 
 	memory memory
+
+	mu sync.Mutex
+	// derived are the keys of sessions, by the ids of the signing keys they are of.
+	derived map[string][]byte
 }
 
 // errWrongLogin does not say which of the three is wrong.
@@ -87,7 +93,7 @@ func (s *Sessions) Open(ctx context.Context, tenant, login, password string) (to
 	}
 	now := s.Now()
 	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, sessionClaims{
-		Login: login, User: userOf(c.ID), Role: sessionRole, Tenant: tenant, Audience: sessionAudience,
+		Login: login, User: userOf(c), Role: sessionRole, Tenant: tenant, Audience: sessionAudience,
 		NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(SessionLife)),
 	}).SignedString(keys[0])
 	if err != nil {
@@ -96,22 +102,79 @@ func (s *Sessions) Open(ctx context.Context, tenant, login, password string) (to
 	return token, principalOf(c), nil
 }
 
-// signers are the keys of sessions. Whoever can make signing keys sees to it that
-// there is one and that it is not too old: logins may be all that a deployment serves.
+// signers are the keys of sessions, that which signs first. There is one then, and it is
+// not too old: logins may be all that a deployment serves.
 func (s *Sessions) signers(ctx context.Context) ([][]byte, error) {
-	if s.Keys.Sealer != nil {
-		keys, err := s.Keys.someKeys(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s.Keys.rotateIfDue(ctx, keys)
+	keys, err := s.Keys.someKeys(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return s.Keys.derive(ctx, sessionPurpose)
+	s.Keys.rotateIfDue(ctx, keys)
+	return s.keys(ctx)
 }
 
-// userOf is a GUID for the user of a login: the same each time, and no secret.
-func userOf(credentialID string) string {
-	sum := sha256.Sum256([]byte("user\x00" + credentialID))
+// keys are derived from the signing keys that are published. Unlike those of cursors they
+// are made of what is sealed: nobody makes a session from what stands in the table, or in
+// a copy of it.
+func (s *Sessions) keys(ctx context.Context) ([][]byte, error) {
+	keys, err := s.Keys.someToDerive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	signs := signing(keys, now)
+	derived, err := s.derive(ctx, keys[signs])
+	if err != nil {
+		return nil, err
+	}
+	all := [][]byte{derived}
+	for i := range keys {
+		if i == signs || !KeyStateOf(keys, i, now).Published() {
+			continue
+		}
+		if derived, err = s.derive(ctx, keys[i]); err != nil {
+			return nil, err
+		}
+		all = append(all, derived)
+	}
+	return all, nil
+}
+
+// sessionKeySize is that of SHA-256, as RFC 7518, section 3.2 wants it for HS256.
+const sessionKeySize = sha256.Size
+
+// maxDerived bounds the keys that are remembered; there are three at most at a time.
+const maxDerived = 16
+
+// derive gives the key of sessions of a signing key, which it opens once.
+func (s *Sessions) derive(ctx context.Context, key hermod.SigningKey) ([]byte, error) {
+	s.mu.Lock()
+	derived := s.derived[key.ID]
+	s.mu.Unlock()
+	if derived != nil {
+		return derived, nil
+	}
+	private, err := s.Keys.openDER(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if derived, err = hkdf.Key(sha256.New, private, nil, sessionPurpose, sessionKeySize); err != nil {
+		return nil, fmt.Errorf("deriving a key of sessions: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.derived == nil || len(s.derived) >= maxDerived {
+		s.derived = map[string][]byte{}
+	}
+	s.derived[key.ID] = derived
+	return derived, nil
+}
+
+// userOf is a GUID for the user of a login: the same each time, and no secret. A login
+// that is made anew under the name of another has another: the other's sessions are none
+// of its own.
+func userOf(login *hermod.Credential) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "user\x00%s\x00%d", login.ID, login.CreatedAt.UnixNano()))
 	id := hermod.ID(sum[:16])
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // RFC 9562, section 5.8
 	return id.GUID()
@@ -141,7 +204,7 @@ func (s *Sessions) resolve(ctx context.Context, token string) (*hermod.Principal
 	if err != nil && hermod.CodeOf(err) != hermod.CodeNotFound {
 		return nil, time.Time{}, fmt.Errorf("reading the session's login: %w", err)
 	}
-	if login == nil || !login.RevokedAt.IsZero() || login.Tenant != c.Tenant || userOf(login.ID) != c.User {
+	if login == nil || !login.RevokedAt.IsZero() || login.Tenant != c.Tenant || userOf(login) != c.User {
 		return nil, time.Time{}, errInvalidToken(errors.New("the session's login is no longer known"))
 	}
 	return principalOf(login), c.ExpiresAt.Time, nil
@@ -153,7 +216,7 @@ func (s *Sessions) verify(ctx context.Context, token string) (*sessionClaims, er
 	if strings.Count(token, ".") != 2 {
 		return nil, errInvalidToken(errors.New("no JWT"))
 	}
-	keys, err := s.Keys.derive(ctx, sessionPurpose)
+	keys, err := s.keys(ctx)
 	if err != nil {
 		return nil, err
 	}

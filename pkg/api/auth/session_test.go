@@ -3,10 +3,10 @@ package auth_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +22,7 @@ const tenant = "11111111-1111-4111-8111-111111111111"
 // withLogin adds a login of the tenant to the service.
 func withLogin(s *service) *auth.Sessions {
 	s.put(hermod.Credential{
-		ID: auth.LoginID(tenant, "ann"), SecretHash: auth.HashSecret("password"), Account: account, Tenant: tenant,
+		ID: auth.LoginID(tenant, "ann"), SecretHash: auth.HashSecret("password"), Account: account, Tenant: tenant, CreatedAt: start,
 		Scopes: []string{hermod.ScopeTeliaSign},
 	})
 	return s.sessions(s.Keys)
@@ -110,8 +110,26 @@ func TestAWrongLoginOpensNothing(t *testing.T) {
 	}
 }
 
-// sessionKey is the key of sessions by the rule of Keys.derive, written out once more.
-func sessionKey(k hermod.SigningKey, purpose string) []byte {
+const sessionPurpose = "hermod telia-sign session v1"
+
+// sessionKey is the key of sessions by the rule of Sessions, written out once more: HKDF
+// (RFC 5869) of the private key.
+func sessionKey(t *testing.T, k hermod.SigningKey, purpose string) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(private(t, k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := func(key, text []byte) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write(text)
+		return h.Sum(nil)
+	}
+	return mac(mac(make([]byte, sha256.Size), der), append([]byte(purpose), 1))
+}
+
+// sealedKey is a key by the rule of cursors, which whoever can read the table can make.
+func sealedKey(k hermod.SigningKey, purpose string) []byte {
 	sum := sha256.Sum256(append([]byte(purpose+"\x00"), k.Sealed...))
 	return sum[:]
 }
@@ -123,7 +141,7 @@ func TestOnlySessionsOfThisServiceAreBelieved(t *testing.T) {
 	sessions := withLogin(s)
 	good := open(t, sessions)
 	k := s.keys[0]
-	right := sessionKey(k, "hermod telia-sign session v1")
+	right := sessionKey(t, k, sessionPurpose)
 	parts := strings.Split(good, ".")
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
@@ -155,7 +173,9 @@ func TestOnlySessionsOfThisServiceAreBelieved(t *testing.T) {
 		"no algorithm, with a MAC":      forge(map[string]any{"alg": "none"}, right, same),
 		"another algorithm's name":      forge(map[string]any{"alg": "HS512"}, right, same),
 		"an asymmetric one's name":      forge(map[string]any{"alg": "RS256"}, right, same),
-		"a key of cursors":              forge(hs, sessionKey(k, "hermod cursor v1"), same),
+		"a key of cursors":              forge(hs, sealedKey(k, "hermod cursor v1"), same),
+		"a key of what is in the table": forge(hs, sealedKey(k, sessionPurpose), same),
+		"a key for something else":      forge(hs, sessionKey(t, k, "hermod cursor v1"), same),
 		"the public key":                forge(hs, k.Public, same),
 		"the sealed key":                forge(hs, k.Sealed, same),
 		"no key":                        forge(hs, nil, same),
@@ -209,7 +229,7 @@ func TestASessionIsNoTokenOfTheNativeAPI(t *testing.T) {
 	}
 	dressed := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
 	dressed.Header["typ"], dressed.Header["kid"] = "at+jwt", k.ID
-	signed, err := dressed.SignedString(sessionKey(k, "hermod telia-sign session v1"))
+	signed, err := dressed.SignedString(sessionKey(t, k, sessionPurpose))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +243,8 @@ func TestASessionEndsWithItsLogin(t *testing.T) {
 	for name, change := range map[string]func(*hermod.Credential){
 		"revoked":           func(c *hermod.Credential) { c.RevokedAt = start },
 		"of another tenant": func(c *hermod.Credential) { c.Tenant = "another" },
+		// Also where nothing but the moment tells the new login from the old one.
+		"revoked and made anew": func(c *hermod.Credential) { c.CreatedAt = c.CreatedAt.Add(time.Microsecond) },
 	} {
 		s := newService()
 		sessions := withLogin(s)
@@ -279,12 +301,44 @@ func TestAStoreThatIsAwayDeniesNobodysSession(t *testing.T) {
 	if _, _, err := sessions.Open(t.Context(), tenant, "ann", "password"); hermod.CodeOf(err) != hermod.CodeUnavailable {
 		t.Errorf("opening: %v", err)
 	}
-	reader := &auth.Keys{Store: s, Now: s.now}
 	s.fail(nil)
-	if !slices.ContainsFunc(s.stored(), func(k hermod.SigningKey) bool { return k.ID != "" }) {
-		t.Fatal("no key")
+	if _, err := s.sessions(s.newKeys()).Resolve(t.Context(), token); err != nil {
+		t.Errorf("when it is back: %v", err)
 	}
-	if _, err := s.sessions(reader).Resolve(t.Context(), token); err != nil {
-		t.Errorf("where keys cannot be made: %v", err)
+}
+
+// TestARetiredKeyMakesNoSession: its row is kept for cursors, and whoever stole it could
+// sign for ever.
+func TestARetiredKeyMakesNoSession(t *testing.T) {
+	t.Parallel()
+	s := newService()
+	sessions := withLogin(s)
+	open(t, sessions)
+	stolen := sessionKey(t, s.stored()[0], sessionPurpose)
+	for range 2 {
+		s.advance(auth.RotateAfter)
+		open(t, sessions)
+	}
+	if len(s.stored()) != 3 {
+		t.Fatalf("%d keys", len(s.stored()))
+	}
+	claims := jwt.MapClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(open(t, sessions), claims); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(key []byte) string {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	if p, err := sessions.Resolve(t.Context(), sign(stolen)); p != nil || hermod.CodeOf(err) != hermod.CodeUnauthorized {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for i, k := range s.stored()[:2] { // the next one and the one that signs
+		if _, err := sessions.Resolve(t.Context(), sign(sessionKey(t, k, sessionPurpose))); err != nil {
+			t.Errorf("key %d: %v", i, err)
+		}
 	}
 }
