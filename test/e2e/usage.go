@@ -109,8 +109,13 @@ func testUniversignEvents(t *testing.T, target Target) {
 	}
 	c.call(http.MethodGet, "/events?limit=101").want(http.StatusBadRequest)
 	c.call(http.MethodGet, "/events/evt_nothing").want(http.StatusNotFound)
+	testLargeExport(t, c, native, period, ids)
+}
 
-	// Over 4 MB: streamed by the one engine, kept and redirected to by the other.
+// testLargeExport exports over 4 MB: streamed by the one engine, kept and redirected to
+// by the other.
+func testLargeExport(t *testing.T, c *universignClient, native *caller, period string, ids []string) {
+	t.Helper()
 	large := strings.Repeat("x", 200_000)
 	for range 3 {
 		var batch []map[string]any
@@ -119,7 +124,7 @@ func testUniversignEvents(t *testing.T, target Target) {
 		}
 		native.api(http.MethodPost, "/events", map[string]any{"events": batch}).want(http.StatusAccepted)
 	}
-	target.eventually(t, func() string {
+	c.target.eventually(t, func() string {
 		text, redirected := c.fetch("/events/export?" + period)
 		t.Logf("%d bytes, redirected %t", len(text), redirected)
 		if rows := firstOf(t, text); len(rows) != len(ids)+24 || !slices.Equal(rows[24:], ids) {

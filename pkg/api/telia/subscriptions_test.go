@@ -14,11 +14,53 @@ import (
 
 const bad = "Bad request. One or more parameters are invalid or missing. "
 
+// A trial is a body of a subscription, and what is wrong with it.
+type trial struct {
+	body  string
+	wrong []string // what the message says after its beginning; nil: it is accepted
+}
+
+// with is the sample with something else in it.
+func with(old, new string) string { return strings.Replace(subscribing(""), old, new, 1) }
+
 func TestASubscriptionIsValidatedMemberByMember(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	with := func(old, new string) string { return strings.Replace(subscribing(""), old, new, 1) }
 	uri := func(uri string) string { return with("https://your-site.example/notifications?token=t0ken", uri) }
+	try(t, map[string]trial{
+		"the sample":                  {subscribing(""), nil},
+		"nothing":                     {`{}`, []string{"EventType is required", "Uri is required"}},
+		"all null":                    {`{"Description":null,"Uri":null,"EventType":null,"Headers":null,"Translate":null}`, []string{"EventType is required", "Uri is required"}},
+		"all of a wrong kind":         {`{"Description":1,"Uri":2,"EventType":3,"Headers":4,"Translate":5}`, []string{"Description must be a text", "Translate must be true or false", "EventType must be a text", "Uri must be a text", "Headers must be an object of texts"}},
+		"the least":                   {`{"Uri":"https://a.example/","EventType":"signatorysigned"}`, nil},
+		"members in another case":     {`{"description":"x","URI":"https://a.example/","eventType":"SIGNATORYSIGNED","headers":{"a":"b"},"translate":true}`, nil},
+		"unknown members":             {subscribing(`,"Id":"x","Id":"y","filter":{}`), nil},
+		"a member twice":              {subscribing(`,"Uri":"https://b.example/"`), []string{"Uri stands twice"}},
+		"a member twice in two cases": {subscribing(`,"uri":"https://b.example/"`), []string{"Uri stands twice"}},
+		"no JSON":                     {`{`, []string{"The body is not JSON in UTF-8."}},
+		"nothing at all":              {``, []string{"The body is not JSON in UTF-8."}},
+		"no UTF-8":                    {"{\"Description\":\"\xff\"}", []string{"The body is not JSON in UTF-8."}},
+		"more than one value":         {`{} {}`, []string{"The body is not JSON in UTF-8."}},
+		"an array":                    {`[]`, []string{"The body must be a JSON object."}},
+		"null":                        {`null`, []string{"The body must be a JSON object."}},
+		"an event of nobody":          {with("SignatureRequestCompleted", "SignatureRequestOpened"), []string{"EventType must be one of the hooks"}},
+		"an event with its sender":    {with("SignatureRequestCompleted", "telia-sign:signatorysigned"), []string{"EventType must be one of the hooks"}},
+		"every event":                 {with("SignatureRequestCompleted", "*"), []string{"EventType must be one of the hooks"}},
+		"a description of 1000":       {with("Notifications for completed signature requests", strings.Repeat("é", 1000)), nil},
+		"a description of 1001":       {with("Notifications for completed signature requests", strings.Repeat("é", 1001)), []string{"Description must have at most 1000 characters"}},
+		"another scheme":              {uri("ftp://a.example/"), []string{"Uri must be an http or https URL"}},
+		"no URI":                      {uri("notifications"), []string{"Uri must be"}},
+		"an empty URI":                {uri(""), []string{"Uri is required"}},
+		"a private address":           {uri("https://10.0.0.1/"), []string{"Uri must not be a private, local or reserved address"}},
+		"the metadata address":        {uri("http://169.254.169.254/latest"), []string{"Uri must not be"}},
+		"a password in the URI":       {uri("https://a:b@a.example/"), []string{"Uri must have no user name or password"}},
+		"a URI too long":              {uri("https://a.example/" + strings.Repeat("a", 2048)), []string{"Uri must be at most 2048 bytes"}},
+		"a URI far too long":          {uri("https://a.example/" + strings.Repeat("a", 5000)), []string{"Uri must be at most 2048 bytes"}},
+		"a line break in the URI":     {uri(`https://a.example/\r\nX: y`), []string{"Uri must have no space, control character or backslash"}},
+	})
+}
+
+func TestHeadersAreValidatedOneByOne(t *testing.T) {
+	t.Parallel()
 	headers := func(headers string) string {
 		return with(`{"client-id":"your id","client-secret":"s3cret"}`, headers)
 	}
@@ -29,39 +71,7 @@ func TestASubscriptionIsValidatedMemberByMember(t *testing.T) {
 		}
 		return headers("{" + strings.Join(all, ",") + "}")
 	}
-	for name, tt := range map[string]struct {
-		body  string
-		wrong []string // what the message says after its beginning; nil: it is accepted
-	}{
-		"the sample":                     {subscribing(""), nil},
-		"nothing":                        {`{}`, []string{"EventType is required", "Uri is required"}},
-		"all null":                       {`{"Description":null,"Uri":null,"EventType":null,"Headers":null,"Translate":null}`, []string{"EventType is required", "Uri is required"}},
-		"all of a wrong kind":            {`{"Description":1,"Uri":2,"EventType":3,"Headers":4,"Translate":5}`, []string{"Description must be a text", "Translate must be true or false", "EventType must be a text", "Uri must be a text", "Headers must be an object of texts"}},
-		"the least":                      {`{"Uri":"https://a.example/","EventType":"signatorysigned"}`, nil},
-		"members in another case":        {`{"description":"x","URI":"https://a.example/","eventType":"SIGNATORYSIGNED","headers":{"a":"b"},"translate":true}`, nil},
-		"unknown members":                {subscribing(`,"Id":"x","Id":"y","filter":{}`), nil},
-		"a member twice":                 {subscribing(`,"Uri":"https://b.example/"`), []string{"Uri stands twice"}},
-		"a member twice in two cases":    {subscribing(`,"uri":"https://b.example/"`), []string{"Uri stands twice"}},
-		"no JSON":                        {`{`, []string{"The body is not JSON in UTF-8."}},
-		"nothing at all":                 {``, []string{"The body is not JSON in UTF-8."}},
-		"no UTF-8":                       {"{\"Description\":\"\xff\"}", []string{"The body is not JSON in UTF-8."}},
-		"more than one value":            {`{} {}`, []string{"The body is not JSON in UTF-8."}},
-		"an array":                       {`[]`, []string{"The body must be a JSON object."}},
-		"null":                           {`null`, []string{"The body must be a JSON object."}},
-		"an event of nobody":             {with("SignatureRequestCompleted", "SignatureRequestOpened"), []string{"EventType must be one of the hooks"}},
-		"an event with its sender":       {with("SignatureRequestCompleted", "telia-sign:signatorysigned"), []string{"EventType must be one of the hooks"}},
-		"every event":                    {with("SignatureRequestCompleted", "*"), []string{"EventType must be one of the hooks"}},
-		"a description of 1000":          {with("Notifications for completed signature requests", strings.Repeat("é", 1000)), nil},
-		"a description of 1001":          {with("Notifications for completed signature requests", strings.Repeat("é", 1001)), []string{"Description must have at most 1000 characters"}},
-		"another scheme":                 {uri("ftp://a.example/"), []string{"Uri must be an http or https URL"}},
-		"no URI":                         {uri("notifications"), []string{"Uri must be"}},
-		"an empty URI":                   {uri(""), []string{"Uri is required"}},
-		"a private address":              {uri("https://10.0.0.1/"), []string{"Uri must not be a private, local or reserved address"}},
-		"the metadata address":           {uri("http://169.254.169.254/latest"), []string{"Uri must not be"}},
-		"a password in the URI":          {uri("https://a:b@a.example/"), []string{"Uri must have no user name or password"}},
-		"a URI too long":                 {uri("https://a.example/" + strings.Repeat("a", 2048)), []string{"Uri must be at most 2048 bytes"}},
-		"a URI far too long":             {uri("https://a.example/" + strings.Repeat("a", 5000)), []string{"Uri must be at most 2048 bytes"}},
-		"a line break in the URI":        {uri(`https://a.example/\r\nX: y`), []string{"Uri must have no space, control character or backslash"}},
+	try(t, map[string]trial{
 		"a header of its own":            {headers(`{"Authorization":"Basic eDp5"}`), nil},
 		"a header that frames":           {headers(`{"Content-Length":"0","Transfer-Encoding":"chunked","Host":"x"}`), []string{"Headers.Content-Length is set by Hermod", "Headers.Host is", "Headers.Transfer-Encoding is"}},
 		"a header value with line break": {headers(`{"x":"a\r\nHost: b"}`), []string{"Headers.x must have a header value"}},
@@ -79,7 +89,14 @@ func TestASubscriptionIsValidatedMemberByMember(t *testing.T) {
 		"eleven headers":                 {many(11), []string{"Headers must have at most 10 members"}},
 		"a header too long":              {headers(`{"x":"` + strings.Repeat("v", 1024) + `"}`), []string{"Headers.x must be at most 1024 bytes"}},
 		"a header name far too long":     {headers(`{"` + strings.Repeat("n", 4000) + `":1}`), []string{"Headers.nnn"}},
-	} {
+	})
+}
+
+// try has every body refused with what is wrong with it, or accepted.
+func try(t *testing.T, trials map[string]trial) {
+	t.Helper()
+	w := newWorld(t)
+	for name, tt := range trials {
 		a := w.do(t, "local", http.MethodPost, listPath, tt.body)
 		if tt.wrong == nil {
 			if a.json(t)["id"] == nil {
