@@ -57,7 +57,8 @@ func New(o Options) *Acceptor {
 // keys of its good submissions; they can be accepted again once settleTime has
 // passed, and fail with CodeUnavailable until then.
 //
-// It sets the submissions' Warnings, and whether their events are internal.
+// It sets the submissions' Warnings, and whether their events are internal, and writes
+// the names of Telia Sign's types in lower case.
 //
 // Errors: CodeInvalid for an account or organization that does not exist and for
 // data that does not fit a schema its account enforces,

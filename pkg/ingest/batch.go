@@ -72,6 +72,9 @@ func (b *batch) refusals() int {
 // prepare does what needs no transaction: owners, matching, types, keys that
 // occur twice, what events are found and counted by.
 func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
+	for i := range b.submissions {
+		foldCase(&b.submissions[i].Event)
+	}
 	owned, err := m.load(ctx, b.owners())
 	if err != nil {
 		return err

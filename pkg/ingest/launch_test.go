@@ -111,6 +111,43 @@ func TestEveryTransportLaunches(t *testing.T) {
 	})
 }
 
+// TestATypeOfTeliaSignIsTheSameInAnyCase: it is matched, launches and is registered as
+// the one in lower case, whatever brings it. Other senders' names are their own.
+func TestATypeOfTeliaSignIsTheSameInAnyCase(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, r *rig) {
+		err := r.CreateSubscription(t.Context(), &hermod.Subscription{
+			ID: "s-1", Owner: account, Dialect: hermod.TeliaSign, Active: true, Type: hermod.Webhook, Version: 1, CreatedAt: start,
+			Filters: []hermod.Pattern{"telia-sign:" + completedName, "telia-sign:" + updatedName},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.accept(t, telia("SignatureRequestCompleted", "k", request(1)))
+		r.accept(t, telia("SIGNATUREREQUESTSTATUSUPDATED", "", request(1)))
+		body := `{"specversion":"1.0","id":"1","source":"x","type":"telia-sign:SignatureRequestCompleted","accountid":"` + account + `","data":{}}`
+		if got := r.acceptor.Handle(t.Context(), []hermod.Received{{ID: "m", Body: []byte(body), Receives: 1}}); got[0].Action != hermod.Done {
+			t.Fatalf("%+v", got)
+		}
+		r.wantNames(t, "in any case", "cucu")
+		for _, e := range r.all(t, account) {
+			if len(e.Matches) != 1 {
+				t.Errorf("%s goes to %v", e.Type(), e.Matches)
+			}
+		}
+		if m, ok := r.engine.(*memory); ok {
+			if got := m.types[account]; !slices.Equal(got, []string{"telia-sign:" + completedName, "telia-sign:" + updatedName}) {
+				t.Errorf("registered %v", got)
+			}
+		}
+		native := submission(account, "", "1")
+		native.Event.Name = "Done"
+		if e := r.accept(t, native)[0]; e.Name != "Done" {
+			t.Errorf("a native event became %s", e.Type())
+		}
+	})
+}
+
 // step is a batch that is accepted after a wait.
 type step struct {
 	wait  time.Duration
