@@ -29,16 +29,37 @@ const maxOwners = 10_000
 // An index is the subscriptions of one owner at one version, by what their
 // filters select.
 type index struct {
-	version int64
-	exact   map[string][]*hermod.Subscription // by type
-	sender  map[string][]*hermod.Subscription
-	any     []*hermod.Subscription
+	version   int64
+	filtering filtered
+	any       []*hermod.Subscription
+	// translating are those of filtering that have events translated; mostly none.
+	translating filtered
 	// rules are what the account has registered, by type; most have nothing.
 	rules map[string]*rule
 	// types are those known to be registered for the owner. They are shared by
 	// the owner's later indexes and guarded by the matcher's mutex.
 	types map[string]bool
 }
+
+// filtered are subscriptions by what their filters name.
+type filtered struct {
+	exact  map[string][]*hermod.Subscription // by type
+	sender map[string][]*hermod.Subscription
+}
+
+func newFiltered() filtered {
+	return filtered{exact: map[string][]*hermod.Subscription{}, sender: map[string][]*hermod.Subscription{}}
+}
+
+func (x *filtered) add(p hermod.Pattern, s *hermod.Subscription) {
+	if sender, all := p.Sender(); all {
+		x.sender[sender] = append(x.sender[sender], s)
+	} else {
+		x.exact[string(p)] = append(x.exact[string(p)], s)
+	}
+}
+
+func (x *filtered) empty() bool { return len(x.exact) == 0 && len(x.sender) == 0 }
 
 func newMatcher(config Config, compile Compiler) *matcher {
 	return &matcher{config: config, compile: compile, owners: map[string]*index{}}
@@ -99,12 +120,7 @@ func (m *matcher) index(ctx context.Context, owner string, version int64) (*inde
 }
 
 func newIndex(version int64, subscriptions []*hermod.Subscription) *index {
-	x := &index{
-		version: version,
-		exact:   map[string][]*hermod.Subscription{},
-		sender:  map[string][]*hermod.Subscription{},
-		types:   map[string]bool{},
-	}
+	x := &index{version: version, filtering: newFiltered(), translating: newFiltered(), types: map[string]bool{}}
 	for _, s := range subscriptions {
 		kept := *s
 		kept.Sealed = nil // matching needs no secrets, and they are most of the row
@@ -122,27 +138,11 @@ func (x *index) add(s *hermod.Subscription) {
 		return
 	}
 	for _, p := range s.Filters {
-		sender, all := p.Sender()
-		if all {
-			x.sender[sender] = append(x.sender[sender], s)
-		} else {
-			x.exact[string(p)] = append(x.exact[string(p)], s)
+		x.filtering.add(p, s)
+		if s.Translate {
+			x.translating.add(p, s)
 		}
 	}
-}
-
-// translating are the subscriptions that select one of the types and have events
-// translated to it.
-func (x *index) translating(types []string) (found []*hermod.Subscription) {
-	for _, typ := range types {
-		sender, _, _ := hermod.ParseType(typ)
-		for _, s := range slices.Concat(x.exact[typ], x.sender[sender]) {
-			if s.Translate {
-				found = append(found, s)
-			}
-		}
-	}
-	return found
 }
 
 // match gives the subscriptions the event goes to, each once, in the order of
@@ -150,23 +150,28 @@ func (x *index) translating(types []string) (found []*hermod.Subscription) {
 func (o *owned) match(e *hermod.Event, now time.Time) []hermod.Ref {
 	var refs []hermod.Ref
 	typ := e.Type()
-	equivalents := hermod.Equivalents(typ)
+	take := func(candidates []*hermod.Subscription) {
+		for _, s := range candidates {
+			if s.Matches(e, now) {
+				refs = append(refs, s.Ref())
+			}
+		}
+	}
 	for _, owner := range append(e.Owners(), hermod.EveryOwner) {
 		x, ok := o.indexes[owner]
 		if !ok {
 			continue
 		}
-		for _, candidates := range [][]*hermod.Subscription{x.exact[typ], x.sender[e.Sender], x.any} {
-			for _, s := range candidates {
-				if s.Matches(e, now) {
-					refs = append(refs, s.Ref())
-				}
-			}
+		take(x.filtering.exact[typ])
+		take(x.filtering.sender[e.Sender])
+		take(x.any)
+		if x.translating.empty() {
+			continue
 		}
-		for _, s := range x.translating(equivalents) {
-			if s.Matches(e, now) {
-				refs = append(refs, s.Ref())
-			}
+		for _, other := range hermod.Equivalents(typ) {
+			sender, _, _ := hermod.ParseType(other)
+			take(x.translating.exact[other])
+			take(x.translating.sender[sender])
 		}
 	}
 	slices.SortFunc(refs, func(a, b hermod.Ref) int {
