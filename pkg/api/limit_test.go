@@ -64,3 +64,49 @@ func TestTooManyRequestsAreRefusedBeforeTheyDoAnything(t *testing.T) {
 		t.Errorf("the handler ran %d times", ran)
 	}
 }
+
+// TestAPublicRowIsCountedForWhatItPresents, if it presents something that is known.
+func TestAPublicRowIsCountedForWhatItPresents(t *testing.T) {
+	t.Parallel()
+	ran := 0
+	handler := func(http.ResponseWriter, *http.Request) error {
+		ran++
+		return nil
+	}
+	key := func(r *http.Request) (string, error) {
+		if r.Header.Get("Key") == "" {
+			return "", hermod.Errorf(hermod.CodeUnauthorized, "no key")
+		}
+		return r.Header.Get("Key"), nil
+	}
+	serve := func(limiter *api.Limiter) *api.Server {
+		return api.NewServer(api.Options{
+			Dialect: plain{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Trace: func() string { return freshTrace }, Limiter: limiter,
+			Routes: []api.Route{
+				{Method: http.MethodPost, Path: "/login", Access: api.Public(handler).CountedBy(key)},
+				{Method: http.MethodGet, Path: "/open", Access: api.Public(handler)},
+			},
+		})
+	}
+	s := serve(api.NewLimiter(2, func() time.Time { return time.Unix(0, 0) }))
+	for i, tt := range []struct {
+		method, path, key string
+		want              int
+	}{
+		{http.MethodPost, "/login", "a", 200}, {http.MethodPost, "/login", "a", 200}, {http.MethodPost, "/login", "a", 429},
+		{http.MethodPost, "/login", "b", 200}, {http.MethodPost, "/login", "", 401}, {http.MethodGet, "/open", "a", 200},
+	} {
+		if got := call(s, tt.method, tt.path, "Key", tt.key).Code; got != tt.want {
+			t.Errorf("request %d: %d, want %d", i+1, got, tt.want)
+		}
+	}
+	if ran != 4 {
+		t.Errorf("the handlers ran %d times", ran)
+	}
+	unbounded := serve(nil)
+	for range 3 {
+		if got := call(unbounded, http.MethodPost, "/login", "Key", "").Code; got != 200 {
+			t.Errorf("without a limiter: %d", got)
+		}
+	}
+}

@@ -27,9 +27,10 @@ type Route struct {
 // An Access says who may call a route and what then runs. It is made by Public or
 // Scoped.
 type Access struct {
-	scope  string
-	public func(http.ResponseWriter, *http.Request) error
-	scoped ScopedHandler
+	scope   string
+	public  func(http.ResponseWriter, *http.Request) error
+	counted func(*http.Request) (string, error)
+	scoped  ScopedHandler
 }
 
 // A ScopedHandler runs for a principal that holds the route's scope. It takes
@@ -39,6 +40,16 @@ type ScopedHandler func(http.ResponseWriter, *http.Request, *hermod.Principal) e
 // Public lets everyone call.
 func Public(h func(http.ResponseWriter, *http.Request) error) Access {
 	return Access{public: h}
+}
+
+// CountedBy has the requests to a public row counted by the Limiter, for the credential
+// that they present all the same, as a login does. It answers the credential's id once it
+// knows that there is such a credential: whoever could name any would be counted for
+// others, or never. What it fails with is the request's answer. It is asked only where
+// there is a Limiter, so the handler must not rely on it.
+func (a Access) CountedBy(credential func(*http.Request) (string, error)) Access {
+	a.counted = credential
+	return a
 }
 
 // Scoped lets principals call that hold the scope.
@@ -53,6 +64,9 @@ func (a Access) Scope() string { return a.scope }
 func (a Access) IsPublic() bool { return a.public != nil }
 
 func (a Access) valid() bool {
+	if a.public == nil && a.counted != nil { // others are counted for their principal
+		return false
+	}
 	return (a.public != nil) != (a.scoped != nil && a.scope != "")
 }
 

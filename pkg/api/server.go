@@ -100,6 +100,9 @@ func (s *Server) methods(pattern string, rows map[string]Access) http.Handler {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line *line) error {
 	if row.public != nil {
+		if err := s.count(r, row); err != nil {
+			return err
+		}
 		return row.public(w, r)
 	}
 	principal, err := s.dialect.Authenticate(r)
@@ -116,6 +119,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line 
 		return hermod.Errorf(hermod.CodeForbidden, "this needs the scope %s", row.scope)
 	}
 	return row.scoped(w, r, principal)
+}
+
+// count counts a request to a public row for what it presents, if the row asks for that.
+func (s *Server) count(r *http.Request, row Access) error {
+	if s.limiter == nil || row.counted == nil {
+		return nil
+	}
+	credential, err := row.counted(r)
+	if err != nil {
+		return err
+	}
+	return s.limiter.Take(credential)
 }
 
 // The failures of routing. They are no domain errors: each has a status of HTTP

@@ -158,6 +158,7 @@ func TestATableThatDoesNotSayWhoMayCallCannotStart(t *testing.T) {
 		"no scope":        {{Method: "GET", Path: "/x", Access: api.Scoped("", scoped)}},
 		"no handler":      {{Method: "GET", Path: "/x", Access: api.Scoped("s", nil)}},
 		"nobody's public": {{Method: "GET", Path: "/x", Access: api.Public(nil)}},
+		"counted twice":   {{Method: "GET", Path: "/x", Access: api.Scoped("s", scoped).CountedBy(func(*http.Request) (string, error) { return "", nil })}},
 		"a row twice":     {{Method: "GET", Path: "/x", Access: api.Public(ok)}, {Method: "GET", Path: "/x", Access: api.Scoped("s", scoped)}},
 	} {
 		func() {

@@ -16,11 +16,20 @@ type Login struct {
 }
 
 // Routes are the rows of the login. It is public as far as the route table goes: a
-// login is what its caller does not have a token for yet.
+// login is what its caller does not have a token for yet. It has a subscription key, by
+// which its tries are counted.
 func (l *Login) Routes() []api.Route {
 	return []api.Route{
-		{Method: http.MethodPost, Path: "/identity/login", Resource: resource, Access: api.Public(l.login)},
+		{Method: http.MethodPost, Path: "/identity/login", Resource: resource, Access: api.Public(l.login).CountedBy(l.keyID)},
 	}
+}
+
+func (l *Login) keyID(r *http.Request) (string, error) {
+	key, err := l.Dialect.key(r)
+	if err != nil {
+		return "", err
+	}
+	return key.CredentialID, nil
 }
 
 // The bounds of a login, in characters and, of the body, in bytes.

@@ -191,6 +191,25 @@ func TestACredentialIsBoundedInItsRequests(t *testing.T) {
 	}
 }
 
+// TestLoginsAreBoundedByTheirKey, whether they succeed or not.
+func TestLoginsAreBoundedByTheirKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(w.Store, w.DB, api.NewLimiter(2, w.Now))
+	w.login(t, "local", "local-secret", localTenant, "local-key").json(t)
+	w.login(t, "local", "guessed", localTenant, "local-key").message(t, http.StatusUnauthorized)
+	a := w.login(t, "local", "local-secret", localTenant, "local-key")
+	if a.message(t, http.StatusTooManyRequests); a.header.Get("Retry-After") != "1" {
+		t.Errorf("header %v", a.header)
+	}
+	for range 3 {
+		w.login(t, "local", "local-secret", localTenant, "no-key").message(t, http.StatusUnauthorized)
+	}
+	w.login(t, "other", "other-secret", otherTenant, "other-key").json(t)
+	w.Advance(time.Second)
+	w.login(t, "local", "local-secret", localTenant, "local-key").json(t)
+}
+
 // TestEveryCodeOfTheDomainHasItsAnswer has a handler fail with each.
 func TestEveryCodeOfTheDomainHasItsAnswer(t *testing.T) {
 	t.Parallel()
