@@ -33,7 +33,7 @@ check: ## format, vet, lint, size and start of the functions
 	$(MAKE) --no-print-directory lint size start
 
 lint: bin/golangci-lint ## golangci-lint
-	bin/golangci-lint run --build-tags cloud
+	bin/golangci-lint run --allow-parallel-runners --build-tags cloud
 
 bin/golangci-lint: Makefile
 	GOBIN=$(CURDIR)/bin go install $(GOLANGCI)
