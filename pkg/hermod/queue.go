@@ -62,6 +62,15 @@ type Received struct {
 	Sender string
 }
 
+// A DeadMessage is one in a dead-letter queue, as an operator looks at it.
+type DeadMessage struct {
+	ID     string
+	Body   []byte
+	SentAt time.Time
+	// Reason is what the queue itself knows of why it is there; "" for nothing.
+	Reason string
+}
+
 // An Action is what shall become of a received message.
 type Action int
 

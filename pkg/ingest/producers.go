@@ -93,6 +93,16 @@ func reasonOf(err error) string {
 	return b.String()
 }
 
+// WhyRefused says what is wrong with a message of the ingest queue, members and rules and
+// never their values; "" where nothing is by what the message alone shows. Its account
+// may not exist, or a schema may have refused its data: the log tells that.
+func WhyRefused(m hermod.Received, now time.Time) string {
+	if _, err := decodeMessage(m, now); err != nil {
+		return reasonOf(err)
+	}
+	return ""
+}
+
 func decodeMessage(m hermod.Received, now time.Time) (Submission, error) {
 	s, err := decodeForm(m.Body, now)
 	if err != nil {

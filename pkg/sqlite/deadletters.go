@@ -1,6 +1,10 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+
+	"hermod/pkg/hermod"
+)
 
 // DeadLetters lists the bodies among the dead letters, the oldest first.
 func (q *Queue) DeadLetters(ctx context.Context) (bodies [][]byte, err error) {
@@ -13,6 +17,21 @@ func (q *Queue) DeadLetters(ctx context.Context) (bodies [][]byte, err error) {
 		}, `SELECT body FROM dead_letters WHERE queue = ? ORDER BY id`, q.name)
 	})
 	return bodies, err
+}
+
+// Peek lists at most so many of the dead letters, the oldest first.
+func (q *Queue) Peek(ctx context.Context, most int) (letters []hermod.DeadMessage, err error) {
+	err = q.db.view(ctx, func(r reader) error {
+		return r.each(func(row scanner) error {
+			var id hermod.ID
+			var m hermod.DeadMessage
+			err := row.Scan(scanID(&id), &m.Body, scanTime(&m.SentAt))
+			m.ID = id.String()
+			letters = append(letters, m)
+			return err
+		}, `SELECT id, body, sent_at FROM dead_letters WHERE queue = ? ORDER BY id LIMIT ?`, q.name, most)
+	})
+	return letters, err
 }
 
 // maxRedriven bounds how many dead letters are moved back in one transaction.
