@@ -63,13 +63,12 @@ func errNoWebhook(id string) error {
 
 // errStale says that a webhook has another version than the one expected. That the
 // details' expectedVersion is the caller's, and not the webhook's, is inferred from
-// the vendor's sample; currentVersion is ours.
-func errStale(expected, current int64) error {
+// the vendor's sample, which has no other member.
+func errStale(expected int64) error {
 	type stale struct {
 		Expected int64 `json:"expectedVersion"`
-		Current  int64 `json:"currentVersion"`
 	}
-	return &detailed{hermod.Errorf(hermod.CodePreconditionFailed, "Webhook version mismatch."), 0, nil, stale{expected, current}}
+	return &detailed{hermod.Errorf(hermod.CodePreconditionFailed, "Webhook version mismatch."), 0, nil, stale{expected}}
 }
 
 // errUnreachable says why a destination could not be reached. Neither text may hold a

@@ -43,7 +43,6 @@ func members(shape string) []string {
 func extra(shape string) []string {
 	return strings.Fields(map[string]string{
 		"webhook": "description retries httpTimeoutMs translate createdAt updatedAt",
-		"stale":   "currentVersion",
 	}[shape])
 }
 

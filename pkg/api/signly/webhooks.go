@@ -262,7 +262,7 @@ func (h *Webhooks) change(r *http.Request, p *hermod.Principal, expected int64, 
 			return err
 		}
 		if expected != anyVersion && expected != s.Version {
-			return errStale(expected, s.Version)
+			return errStale(expected)
 		}
 		return nil
 	})
