@@ -67,7 +67,7 @@ func prefersCSV(accept []string) bool {
 }
 
 // export answers all events that match as CSV, the newest first; where the request
-// has a limit, so many of them.
+// has a limit, so many of them. A HEAD makes none of it.
 func (e *Events) export(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
 	q := &input.Query{Request: r}
 	filter, limit := eventFilterOf(q, p), 0
@@ -76,6 +76,11 @@ func (e *Events) export(w http.ResponseWriter, r *http.Request, p *hermod.Princi
 	}
 	if err := q.Err(); err != nil {
 		return err
+	}
+	if r.Method == http.MethodHead { // the head is known without the work
+		exportHeaders(w.Header())
+		w.WriteHeader(http.StatusOK)
+		return nil
 	}
 	if e.Exports != nil {
 		return e.keepExport(w, r, filter, limit)

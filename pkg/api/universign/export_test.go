@@ -297,3 +297,25 @@ func TestALongExportOutlivesTheServersDeadlines(t *testing.T) {
 		t.Errorf("read %d rows, %v", strings.Count(string(text), "\r\n"), err)
 	}
 }
+
+// TestTheHeadOfAnExportMakesNone: it is that of the answer, and reads no event.
+func TestTheHeadOfAnExportMakesNone(t *testing.T) {
+	t.Parallel()
+	untouched := fakeLog{page: func(context.Context, hermod.EventQuery) ([]*hermod.Event, error) {
+		t.Error("events are read")
+		return nil, nil
+	}}
+	for _, exports := range []universign.Exports{nil, &shelf{}} {
+		handler := serverOf(&universign.Events{Store: untouched, Exports: exports, Now: time.Now})
+		for target, want := range map[string]int{"/events/export": 200, "/events": 200, "/events/export?limit=0": 400} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodHead, "http://hermod.test/universign/v1"+target, nil)
+			r.Header.Set("Authorization", "Bearer admin")
+			r.Header.Set("Accept", "text/csv")
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != want || want == 200 && (w.Header().Get("Content-Type") != "text/csv; charset=utf-8; header=present" || w.Header().Get("Content-Disposition") == "" || w.Body.Len() > 0) {
+				t.Errorf("%s: %d %v %s", target, w.Code, w.Header(), w.Body)
+			}
+		}
+	}
+}
