@@ -33,7 +33,7 @@ const (
 	ReasonEventExpired  Reason = "event_expired"  // the event's expiresAt, or the run's own end
 	ReasonGone          Reason = "gone"           // 410; the subscription was disabled
 	ReasonBlockedTarget Reason = "blocked_target" // the target policy refuses the address
-	ReasonCredential    Reason = "bad_credential" // the destination refuses the subscription's credential
+	ReasonCredential    Reason = "bad_credential" //nolint:gosec // no credential: the destination refuses the subscription's
 	ReasonNotFound      Reason = "not_found"      // the destination does not exist
 	ReasonTooLarge      Reason = "too_large"      // the destination takes no payload of this size
 	ReasonReceiveBudget Reason = "receive_budget" // the queue's receives were used up: Hermod's fault

@@ -83,7 +83,7 @@ func (q *Queue) send(ctx context.Context, messages []hermod.Message, wait time.D
 	delay := (min(max(wait, 0), maxDelay) + time.Second - 1) / time.Second
 	entries := make([]types.SendMessageBatchRequestEntry, len(messages))
 	for i := range messages {
-		entries[i].DelaySeconds = int32(delay) //nolint:gosec // of 900 at most
+		entries[i].DelaySeconds = int32(delay)
 		entries[i].MessageBody = aws.String(string(messages[i].Encode()))
 		if id := messages[i].SubscriptionID; id != "" {
 			entries[i].MessageGroupId = aws.String(id)

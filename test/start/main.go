@@ -73,7 +73,7 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 type runtimeAPI struct {
 	address string
 	server  *http.Server
-	ended   chan error
+	ended   chan struct{}
 	// asked takes the moment at which a function asked for its first event.
 	asked chan time.Time
 }
@@ -83,9 +83,12 @@ func newRuntimeAPI(ctx context.Context) (*runtimeAPI, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	api := &runtimeAPI{address: listener.Addr().String(), ended: make(chan error, 1), asked: make(chan time.Time)}
+	api := &runtimeAPI{address: listener.Addr().String(), ended: make(chan struct{}), asked: make(chan time.Time)}
 	api.server = &http.Server{Handler: api, ReadHeaderTimeout: time.Minute}
-	go func() { api.ended <- api.server.Serve(listener) }()
+	go func() {
+		defer close(api.ended)
+		_ = api.server.Serve(listener) // it ends as it is asked to, by close
+	}()
 	return api, nil
 }
 
@@ -133,15 +136,19 @@ func (api *runtimeAPI) start(ctx context.Context, bootstrap string) (time.Durati
 	if err := command.Start(); err != nil {
 		return 0, fmt.Errorf("starting %s: %w", bootstrap, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = command.Wait()
+	}()
 	select {
 	case at := <-api.asked:
 		cancel() // which kills it
 		<-ended
 		return at.Sub(began), nil
-	case err := <-ended:
-		return 0, fmt.Errorf("%s has ended before it asked for an event: %w\n%s", bootstrap, err, said.String())
+	case <-ended:
+		return 0, fmt.Errorf("%s has ended before it asked for an event: %w\n%s", bootstrap, failed, said.String())
 	}
 }
 
