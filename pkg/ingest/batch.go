@@ -186,8 +186,10 @@ func (b *batch) write(ctx context.Context, tx Tx) error {
 }
 
 // handled is the age from which an event's first attempts have their rows, as a rule: a
-// push takes 10 s at most, and what is before and after it some seconds.
-const handled = 30 * time.Second
+// push takes 10 s at most, and what is before and after it some seconds. It is less than
+// what tells a message that an operator moved back from the dead letters (25 s after it
+// was sent, on SQS), whichever end of the wait a queue calls the moment of sending.
+const handled = 20 * time.Second
 
 // send starts the deliveries. Those of an event that stood may have been started, and be
 // under way: they are sent again for a time when that is over. Only what waits in a

@@ -61,7 +61,7 @@ func TestWhatStoodIsSentAgainForWhenItsFirstAttemptIsOver(t *testing.T) {
 	r.subscribe(t, account, "s-1")
 	old, young := submission(account, "k", "1"), submission(account, "l", "2")
 	r.accept(t, old)
-	r.clock.advance(20 * time.Second)
+	r.clock.advance(10 * time.Second)
 	r.accept(t, young)
 	r.clock.advance(time.Second)
 	m.handouts(t)
@@ -70,8 +70,8 @@ func TestWhatStoodIsSentAgainForWhenItsFirstAttemptIsOver(t *testing.T) {
 		want  []time.Duration
 	}{
 		{[]ingest.Submission{old}, []time.Duration{9 * time.Second}},
-		{[]ingest.Submission{old, young}, []time.Duration{29 * time.Second, 29 * time.Second}},
-		{[]ingest.Submission{submission(account, "", "3"), young}, []time.Duration{0, 29 * time.Second}},
+		{[]ingest.Submission{old, young}, []time.Duration{19 * time.Second, 19 * time.Second}},
+		{[]ingest.Submission{submission(account, "", "3"), young}, []time.Duration{0, 19 * time.Second}},
 	} {
 		r.accept(t, tt.batch...)
 		var waits []time.Duration
