@@ -144,7 +144,7 @@ func watch(ctx context.Context, c *console, queue *sqs.DeadLetters) error {
 	for {
 		move, err := queue.LastMove(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the move goes on without us
+			return nil // the move goes on without us
 		}
 		if err != nil {
 			return err

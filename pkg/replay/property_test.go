@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -51,14 +50,11 @@ type history struct {
 
 func newHistory(t *testing.T, rt *rapid.T) *history {
 	t.Helper()
-	dir, err := os.MkdirTemp(t.TempDir(), "history")
-	if err != nil {
-		rt.Fatal(err)
-	}
 	h := &history{ctx: t.Context(), last: map[string]*hermod.Attempt{}, dead: map[string]bool{}, now: time.Now().UTC()}
 	clock := func() time.Time { return h.now }
 	ids := hermod.NewIDs(clock, func(b []byte) { _, _ = rand.Read(b) })
-	if h.db, err = sqlite.Open(h.ctx, filepath.Join(dir, "db"), sqlite.Options{IDs: ids, Now: clock}); err != nil {
+	var err error
+	if h.db, err = sqlite.Open(h.ctx, filepath.Join(t.TempDir(), "db"), sqlite.Options{IDs: ids, Now: clock}); err != nil {
 		rt.Fatal(err)
 	}
 	h.letters = &replay.Letters{Store: h.db, Now: clock}

@@ -79,7 +79,11 @@ func deadBound(key *hermod.DeadKey, sub string, none any) []any {
 		return []any{none, []byte{}, 0, 0}
 	}
 	event, run, number := bound(&key.AttemptKey, sub, nil)
-	return []any{timeValue(key.At), event, run, number}
+	at := timeValue(key.At)
+	if key.At.Unix() <= -nanoRange { // as text it would sort behind all rows
+		at = int64(math.MinInt64)
+	}
+	return []any{at, event, run, number}
 }
 
 // ClearDead takes rows out of the dead index in one transaction. The rows stay.

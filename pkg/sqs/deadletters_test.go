@@ -16,7 +16,7 @@ import (
 
 func deadLettersOn(t *testing.T, s *server, queue string) *sqs.DeadLetters {
 	t.Helper()
-	cfg, err := awscfg.Load(func(name string) string { return "x" }, awscfg.SQS)
+	cfg, err := awscfg.Load(func(string) string { return "x" }, awscfg.SQS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestPeekShowsEachDeadLetterOnceAndDeletesNone(t *testing.T) {
 func TestAMoveIsStartedAtARateAndWatched(t *testing.T) {
 	t.Parallel()
 	const arn = "arn:aws:sqs:eu-west-1:123456789012:hermod-delivery-dead"
-	s := &server{answer: func(n int, r map[string]any) (int, any) {
+	s := &server{answer: func(_ int, r map[string]any) (int, any) {
 		switch {
 		case r["QueueName"] != nil:
 			return 200, map[string]any{"QueueUrl": "http://sqs.test/dead"}

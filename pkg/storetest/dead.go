@@ -140,6 +140,14 @@ func (f *fixture) deadBounds(t *testing.T) {
 	moment := hermod.DeadKey{At: keys[6].At}
 	f.wantDead(t, hermod.DeadQuery{Owner: owner, Above: &moment, Ascending: true, Limit: 100}, keys[6:])
 	f.wantDead(t, hermod.DeadQuery{Owner: owner, Below: &moment, Ascending: true, Limit: 100}, keys[:6])
+	for _, far := range []time.Time{{}, time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		bound, later := hermod.DeadKey{At: far}, keys
+		if far.Year() < 9999 {
+			later = nil
+		}
+		f.wantDead(t, hermod.DeadQuery{Owner: owner, Below: &bound, Ascending: true, Limit: 100}, later)
+		f.wantDead(t, hermod.DeadQuery{Owner: owner, Above: &bound, Ascending: true, Limit: 100}, keys[len(later):])
+	}
 }
 
 func (f *fixture) deadCleared(t *testing.T) {
