@@ -293,8 +293,10 @@ func testUniversignIsolation(t *testing.T, target Target, stranger string) {
 			c.call(http.MethodGet, strings.TrimSuffix(path, "/reschedule")).want(http.StatusOK)
 		case row.Method == http.MethodGet:
 			list := other.call(row.Method, path).want(http.StatusOK)
-			for what, id := range ids {
-				if shared := what == "{eventId}" && stranger == sibling; !shared && strings.Contains(string(list.body), id) {
+			// Events are the account's, with the keys that they tell of.
+			shared := stranger == sibling && strings.HasPrefix(path, "/events")
+			for _, id := range ids {
+				if !shared && strings.Contains(string(list.body), id) {
 					t.Errorf("%s shows %s of another workspace: %s", row.Path, id, list.body)
 				}
 			}
