@@ -64,6 +64,8 @@ func decideByRow(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, no
 			// A duplicate that was moved back too has come to this end already; or the
 			// clock has stepped back, and the message may be the only one there is.
 			return stepGiveUp, time.Time{}
+		case deserted(last, m): // then this one is all that can be redriven
+			return stepGiveUp, time.Time{}
 		default:
 			return stepAcknowledge, time.Time{}
 		}
@@ -80,7 +82,7 @@ func decideWaiting(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, 
 	case last.Carrier == r.ID || m.After == last.Number:
 	case last.Carrier == hermod.CarrierDue:
 		return stepAcknowledge, time.Time{}
-	case r.Redriven:
+	case r.Redriven || deserted(last, m):
 		// The message that carried the row may have been the one that died.
 		due, early = due.Add(takeoverGrace), stepWatch
 	default:
@@ -90,4 +92,11 @@ func decideWaiting(last *hermod.Attempt, m *hermod.Message, r *hermod.Received, 
 		return early, due
 	}
 	return stepAttempt, time.Time{}
+}
+
+// deserted reports whether the row may stand by a message that is deleted. A queue may
+// hand a message out twice: one worker parks its delivery and deletes it, and the other
+// makes the attempt. The message of what was parked is there then.
+func deserted(last *hermod.Attempt, m *hermod.Message) bool {
+	return m.Unparked && last.Number == m.After+1
 }

@@ -42,7 +42,10 @@ type Options struct {
 	// QueueWait is the longest wait that stays in the queue; longer ones go by the
 	// due index. 0 is DefaultQueueWait.
 	QueueWait time.Duration
-	Now       func() time.Time
+	// Breaker says when deliveries to a failing endpoint stop; the zero value is the
+	// default.
+	Breaker Breaker
+	Now     func() time.Time
 	// Random draws from [0, 1) for jitter.
 	Random func() float64
 	Log    *slog.Logger
@@ -58,6 +61,7 @@ func New(o Options) *Deliverer {
 	if o.QueueWait == 0 {
 		o.QueueWait = DefaultQueueWait
 	}
+	o.Breaker = o.Breaker.orDefault()
 	return &Deliverer{o: o}
 }
 
@@ -160,5 +164,7 @@ func (w *work) handle(ctx context.Context) (outcome hermod.Outcome) {
 			outcome = w.later(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
-	return w.carryOn(ctx)
+	outcome = w.carryOn(ctx)
+	w.releaseProbe(ctx, outcome)
+	return outcome
 }

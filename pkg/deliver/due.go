@@ -25,34 +25,70 @@ const (
 	wakeMargin = 10 * time.Second
 )
 
-// Wake sends the message of every row that is due and answers how many it sent. A
-// row leaves the index only after its message is in the queue: a crash in between
-// sends the message again, and the run's rows sort that out.
+// Wake sends the message of every row that is due, and of every parked delivery that has
+// waited its time, and answers how many it sent. A row leaves the index only after its
+// message is in the queue: a crash in between sends the message again, and the run's
+// rows sort that out.
 func (w *Waker) Wake(ctx context.Context) (sent int, err error) {
 	start := w.Now()
 	defer func() { w.logWake(ctx, start, sent, err) }()
-	seen := map[hermod.AttemptKey]bool{}
+	rows, err := wakeAll(ctx, w, func() ([]*hermod.Attempt, error) { return w.Index.Due(ctx, start, wakePage) },
+		func(a *hermod.Attempt) hermod.AttemptKey { return a.AttemptKey }, w.wake)
+	if err != nil {
+		return rows, err
+	}
+	parked, err := wakeAll(ctx, w, func() ([]*hermod.Parked, error) { return w.Index.ParkedDue(ctx, start, wakePage) },
+		func(p *hermod.Parked) string { return p.Token }, func(ctx context.Context, page []*hermod.Parked) error {
+			return unpark(ctx, w.Queue, w.Index, page)
+		})
+	return rows + parked, err
+}
+
+// wakeAll wakes page by page until nothing is left, or no time: then the next minute
+// goes on. An index may show for a moment what has left it.
+func wakeAll[T any, K comparable](
+	ctx context.Context, w *Waker, read func() ([]T, error), key func(T) K, wake func(context.Context, []T) error,
+) (sent int, err error) {
+	seen := map[K]bool{}
 	for w.timeLeft(ctx) {
-		rows, err := w.Index.Due(ctx, start, wakePage)
+		page, err := read()
 		if err != nil {
 			return sent, fmt.Errorf("reading what is due: %w", err)
 		}
-		var fresh []*hermod.Attempt
-		for _, row := range rows {
-			if !seen[row.AttemptKey] { // an index may show for a moment what was cleared
-				seen[row.AttemptKey] = true
-				fresh = append(fresh, row)
+		var fresh []T
+		for _, t := range page {
+			if !seen[key(t)] {
+				seen[key(t)] = true
+				fresh = append(fresh, t)
 			}
 		}
 		if len(fresh) == 0 {
 			return sent, nil
 		}
-		if err := w.wake(ctx, fresh); err != nil {
+		if err := wake(ctx, fresh); err != nil {
 			return sent, err
 		}
 		sent += len(fresh)
 	}
-	return sent, nil // the next minute goes on
+	return sent, nil
+}
+
+// unpark sends the messages of what is parked, and then removes it.
+func unpark(ctx context.Context, q Queue, store interface {
+	Unpark(ctx context.Context, parked []*hermod.Parked) error
+}, parked []*hermod.Parked) error {
+	messages := make([]hermod.Message, len(parked))
+	for i, p := range parked {
+		messages[i] = p.Message
+		messages[i].Unparked = true
+	}
+	if err := q.Send(ctx, messages); err != nil {
+		return fmt.Errorf("sending the messages of %d parked deliveries: %w", len(parked), err)
+	}
+	if err := store.Unpark(ctx, parked); err != nil {
+		return fmt.Errorf("removing %d parked deliveries: %w", len(parked), err)
+	}
+	return nil
 }
 
 func (w *Waker) timeLeft(ctx context.Context) bool {

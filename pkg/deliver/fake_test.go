@@ -25,6 +25,8 @@ type fakeStore struct {
 	rows   map[hermod.RunKey][]*hermod.Attempt
 	due    map[hermod.AttemptKey]bool
 	dead   map[hermod.AttemptKey]bool
+	health map[hermod.Ref]*hermod.Health
+	parked map[hermod.AttemptKey]*hermod.Parked
 	// fault is asked before each call, by the name of its method, and again after
 	// it took effect: an error it answers is the call's.
 	fault func(call string, done bool) error
@@ -37,6 +39,8 @@ func newFakeStore() *fakeStore {
 		rows:   map[hermod.RunKey][]*hermod.Attempt{},
 		due:    map[hermod.AttemptKey]bool{},
 		dead:   map[hermod.AttemptKey]bool{},
+		health: map[hermod.Ref]*hermod.Health{},
+		parked: map[hermod.AttemptKey]*hermod.Parked{},
 		fault:  func(string, bool) error { return nil },
 	}
 }
@@ -70,6 +74,9 @@ func (s *fakeStore) SubscriptionsByRef(_ context.Context, refs []hermod.Ref) (ma
 		for _, r := range refs {
 			if sub, ok := s.subs[r]; ok {
 				found[r] = new(*sub)
+				if h, ok := s.health[r]; ok {
+					found[r].Health = new(*h)
+				}
 			}
 		}
 		return nil
@@ -126,6 +133,7 @@ func (s *fakeStore) UpdateSubscription(_ context.Context, sub *hermod.Subscripti
 		}
 		sub.Version++
 		s.subs[sub.Ref()] = new(*sub)
+		s.subs[sub.Ref()].Health = nil
 		return nil
 	})
 }

@@ -64,3 +64,25 @@ func (w *work) logAttempt(ctx context.Context, row *hermod.Attempt, err error) {
 	}
 	w.Log.LogAttrs(ctx, level, "attempt", attrs...)
 }
+
+// logParked writes the line of a delivery that was parked.
+func (w *work) logParked(ctx context.Context, p *hermod.Parked) {
+	w.Log.LogAttrs(ctx, slog.LevelInfo, "parked",
+		slog.String("event", p.EventID.String()),
+		slog.String("subscription", p.SubscriptionID),
+		slog.String("owner", p.Owner),
+		slog.Int("run", p.Run),
+		slog.Int("after", p.After),
+		slog.Time("wake", p.WakeAt))
+}
+
+// logCircuit writes the line of a circuit that has changed.
+func (w *work) logCircuit(ctx context.Context, h *hermod.Health) {
+	state := "closed"
+	if h.Circuit != hermod.Closed {
+		state = string(h.Circuit)
+	}
+	w.Log.LogAttrs(ctx, slog.LevelWarn, "circuit",
+		slog.String("subscription", h.SubscriptionID), slog.String("owner", h.Owner), slog.String("circuit", state),
+		slog.Int("failures", h.Failures), slog.String("class", h.Class))
+}

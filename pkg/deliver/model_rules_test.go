@@ -43,19 +43,40 @@ func (m *model) rules(t *rapid.T) {
 // last row or, where it is dead, lets the operator do so.
 func (m *model) alive(d hermod.Message, last *hermod.Attempt) bool {
 	of := func(l *letter) bool { return l.message.EventID == d.EventID }
-	if slices.ContainsFunc(m.w.dead, of) {
+	if slices.ContainsFunc(m.w.dead, of) || m.parked(d, last) {
 		return true
 	}
 	return slices.ContainsFunc(m.w.queue, func(l *letter) bool {
 		switch {
 		case !of(l):
 			return false
-		case last == nil || l.Redriven || l.ID == last.Carrier:
+		case last == nil || l.Redriven || l.ID == last.Carrier || l.message.Run > last.Run:
+			return true
+		case l.message.Unparked && l.message.Run == last.Run && l.message.After+1 == last.Number:
 			return true
 		default:
 			return last.State == hermod.Waiting && rightful(l, last)
 		}
 	}) || last != nil && (m.w.store.due[last.AttemptKey] || last.State == hermod.Succeeded || last.State == hermod.Dropped)
+}
+
+// parked reports whether the delivery is parked after its last row, or before the first
+// one of the run after it.
+func (m *model) parked(d hermod.Message, last *hermod.Attempt) bool {
+	for _, p := range m.w.store.parked {
+		switch {
+		case p.EventID != d.EventID:
+		case last == nil:
+			return true
+		case last.State == hermod.Waiting && p.Run == last.Run && p.After == last.Number:
+			return true
+		case p.Run == last.Run && p.After+1 == last.Number: // it looks after that row
+			return true
+		case last.State == hermod.Dead && p.Run == last.Run+1 && p.After == 0:
+			return true
+		}
+	}
+	return false
 }
 
 // comesToRest stops all faults: every delivery ends. What is dead after that, an
@@ -66,6 +87,7 @@ func (m *model) comesToRest(t *rapid.T) {
 	if m.w.embedded {
 		m.w.restart() // what it failed to settle is in hand till then
 	}
+	m.pause(false)
 	answer := rapid.SampledFrom([]string{"accepts", "fails"}).Draw(t, "destination at last")
 	m.drain(t, answer)
 	for _, d := range m.deliveries {
@@ -105,6 +127,7 @@ func (m *model) comesToRest(t *rapid.T) {
 func (m *model) drain(t *rapid.T, answer string) {
 	for range 2000 {
 		m.w.wake()
+		m.w.sweep()
 		for _, l := range m.w.visible() {
 			m.w.receive(l)
 		}
@@ -112,12 +135,12 @@ func (m *model) drain(t *rapid.T, answer string) {
 			m.w.step(m.w.workers[0], noFault, modelAnswers[answer])
 		}
 		m.rules(t)
-		if len(m.w.queue) == 0 && len(m.w.store.due) == 0 {
+		if len(m.w.queue) == 0 && len(m.w.store.due) == 0 && len(m.w.store.parked) == 0 {
 			return
 		}
 		m.pass(m.untilNext())
 	}
-	t.Fatal("it does not come to rest")
+	t.Fatalf("it does not come to rest: %+v", m.w.store.health[m.sub])
 }
 
 // untilNext is how long nothing will happen: at most to the next minute, unless all
@@ -129,6 +152,14 @@ func (m *model) untilNext() time.Duration {
 	}
 	for key := range m.w.store.due {
 		next = min(next, m.w.store.rows[key.RunKey][key.Number-1].NextAt.Sub(m.w.now()))
+	}
+	for _, p := range m.w.store.parked {
+		next = min(next, p.WakeAt.Sub(m.w.now()))
+		if h := m.w.store.health[m.sub]; h != nil && h.Circuit == hermod.Draining {
+			return time.Second
+		} else if h != nil && h.Circuit == hermod.Open && !h.Paused {
+			next = min(next, h.NextProbeAt.Sub(m.w.now()))
+		}
 	}
 	return max(next, time.Second)
 }

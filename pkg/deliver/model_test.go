@@ -52,11 +52,17 @@ var modelSchedules = []hermod.Schedule{
 	{time.Second, time.Second, time.Second, time.Second, time.Second, time.Second, time.Second, time.Second, time.Second},
 }
 
+var modelBreakers = []deliver.Breaker{
+	{}, {Failures: 1}, {Failures: 1}, {Failures: 2}, {Failures: 3}, {For: time.Second}, {Failures: 2, DisableAfter: 5 * time.Second},
+	{Failures: 1, Probes: hermod.Schedule{time.Second}}, {Failures: 2, Probes: hermod.Schedule{time.Minute}},
+}
+
 func newModel(t *rapid.T, embedded bool) *model {
 	maxReceives := rapid.SampledFrom([]int{10, 10, 5, 4}).Draw(t, "max receives")
 	schedule := rapid.SampledFrom(modelSchedules).Draw(t, "schedule")
+	breaker := rapid.SampledFrom(modelBreakers).Draw(t, "breaker")
 	jitter := rapid.Float64Range(0, 0.999).Draw(t, "jitter")
-	m := &model{w: newWorld(embedded, maxReceives, schedule, func() float64 { return jitter })}
+	m := &model{w: newWorld(embedded, maxReceives, schedule, breaker, func() float64 { return jitter })}
 	s := &hermod.Subscription{ID: subID, Owner: owner, Dialect: hermod.Signicat, Active: true, Version: 1}
 	m.sub = s.Ref()
 	m.w.store.subs[m.sub] = s
@@ -93,6 +99,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"step further":    m.step,
 		"finish":          m.finish,
 		"wake":            m.wake,
+		"sweep":           m.sweep,
 		"wait":            m.wait,
 		"rare":            func(t *rapid.T) { rapid.SampledFrom(rare).Draw(t, "rare")(t) },
 	}
@@ -185,13 +192,26 @@ func (m *model) duplicate(t *rapid.T) {
 }
 
 func (m *model) wake(t *rapid.T) {
-	if len(m.w.workers) >= maxWorkers || len(m.w.store.due) == 0 {
+	if len(m.w.workers) >= maxWorkers || len(m.w.store.due)+len(m.w.store.parked) == 0 {
 		t.Skip()
 	}
+	m.beside()
+	m.w.wake()
+}
+
+func (m *model) sweep(t *rapid.T) {
+	if len(m.w.workers) >= maxWorkers || len(m.w.store.health) == 0 {
+		t.Skip()
+	}
+	m.beside()
+	m.w.sweep()
+}
+
+// beside notes that two are about to wake at once.
+func (m *model) beside() {
 	if slices.ContainsFunc(m.w.workers, func(k *worker) bool { return k.letter == nil }) {
 		m.w.copies++
 	}
-	m.w.wake()
 }
 
 // move is the operator's: dead letters go back as new messages.
@@ -214,7 +234,7 @@ func (m *model) advance(t *rapid.T) {
 
 // wait lets time pass until something is due.
 func (m *model) wait(t *rapid.T) {
-	if len(m.w.workers) > 0 || len(m.w.queue)+len(m.w.store.due) == 0 {
+	if len(m.w.workers) > 0 || len(m.w.queue)+len(m.w.store.due)+len(m.w.store.parked) == 0 {
 		t.Skip()
 	}
 	m.pass(m.untilNext())
@@ -246,19 +266,37 @@ func (m *model) stepClock(t *rapid.T) {
 func (m *model) owner(t *rapid.T) {
 	s := new(*m.w.store.subs[m.sub])
 	s.Version++
-	switch rapid.SampledFrom([]string{"touch", "disable", "enable", "enable", "event", "delete"}).Draw(t, "change") {
+	switch rapid.SampledFrom([]string{"touch", "disable", "enable", "enable", "event", "delete", "pause", "resume", "resume"}).Draw(t, "change") {
 	case "disable":
 		s.Active = false
 	case "enable":
 		s.Active = true
 	case "event":
 		m.eventComesIn()
+	case "pause":
+		m.pause(true)
+	case "resume":
+		m.pause(false)
 	case "delete":
 		if rapid.IntRange(0, 9).Draw(t, "really") == 0 {
 			s.DeletedAt = m.w.now()
 		}
 	}
 	m.w.store.subs[m.sub] = s
+}
+
+// pause stops the deliveries, or has them go on.
+func (m *model) pause(paused bool) {
+	h, ok := m.w.store.health[m.sub]
+	if !ok {
+		h = &hermod.Health{Owner: m.sub.Owner, SubscriptionID: m.sub.ID}
+	}
+	h = new(*h)
+	if !deliver.Pause(h, paused) {
+		return
+	}
+	h.Version++
+	m.w.store.health[m.sub] = h
 }
 
 func (m *model) eventComesIn() {

@@ -27,6 +27,7 @@ type worker struct {
 	final  map[hermod.RunKey]bool // the runs it has read the end of
 	pushed int
 	put    int  // rows put after a push
+	parked bool // it has parked its delivery
 	spared bool // a fault of the model's or a race explains a push without a row
 }
 
@@ -94,6 +95,9 @@ func (w *world) crash(k *worker) {
 	w.note("%s crashes", k.name)
 	w.current = k
 	k.spared = true
+	if k.parked {
+		w.copies++ // its message comes back
+	}
 	k.stop()
 	w.end(k)
 }

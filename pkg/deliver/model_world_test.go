@@ -42,6 +42,7 @@ type world struct {
 	store    *watchedStore
 	deliver  *deliver.Deliverer
 	waker    *deliver.Waker
+	sweeper  *deliver.Sweeper
 
 	elapsed time.Duration // since start, as nobody's clock shows it
 	skew    time.Duration // by how much the workers' clock is wrong
@@ -123,6 +124,12 @@ func (s *watchedStore) PutAttempt(ctx context.Context, a *hermod.Attempt) error 
 		return hermod.Errorf(hermod.CodeConflict, "attempt %s exists", a.AttemptKey)
 	}
 	return err
+}
+
+// Park doubles the delivery until its message is deleted.
+func (s *watchedStore) Park(ctx context.Context, p *hermod.Parked) error {
+	s.w.current.parked = true
+	return s.fakeStore.Park(ctx, p)
 }
 
 // before stops the worker until the model goes on with it.
@@ -247,6 +254,9 @@ func (w *world) receive(l *letter) {
 func (w *world) settle(k *worker, o hermod.Outcome) {
 	l := k.letter
 	stale := l.Receives != k.handed.Receives
+	if k.parked && (o.Action != hermod.Done || k.fault != noFault) {
+		w.copies++
+	}
 	w.note("%s: %v %s", k.name, o.Action, o.At)
 	switch {
 	case o.Action == hermod.Done:
@@ -270,6 +280,13 @@ func (w *world) wake() {
 	})
 }
 
+func (w *world) sweep() {
+	w.ids++
+	w.launch(&worker{name: fmt.Sprint("sweep-", w.ids)}, func() {
+		_, _ = w.sweeper.Round(context.Background()) // its errors are the model's own
+	})
+}
+
 // last is the last row of the last run of a delivery; nil where there is none.
 func (w *world) last(d hermod.Message) (last *hermod.Attempt) {
 	for run := d.RunKey(); len(w.store.rows[run]) > 0; run.Run++ {
@@ -284,15 +301,17 @@ func rightful(l *letter, last *hermod.Attempt) bool {
 }
 
 // newWorld has nothing in it yet.
-func newWorld(embedded bool, maxReceives int, schedule hermod.Schedule, random func() float64) *world {
+func newWorld(embedded bool, maxReceives int, schedule hermod.Schedule, breaker deliver.Breaker, random func() float64) *world {
 	w := &world{embedded: embedded, maxReceives: maxReceives}
 	w.store = &watchedStore{newFakeStore(), w}
 	w.store.fault = w.call
 	log := slog.New(slog.DiscardHandler)
 	w.deliver = deliver.New(deliver.Options{
 		Store: w.store, Pusher: w, MaxReceives: maxReceives, Now: w.now, Random: random, Log: log,
+		Breaker:  breaker,
 		Encoders: map[hermod.Dialect]deliver.Encoder{hermod.Signicat: watchedEncoder{fakeEncoder{schedule}, w}},
 	})
 	w.waker = &deliver.Waker{Index: w.store, Queue: w, Now: w.now, Log: log}
+	w.sweeper = &deliver.Sweeper{Store: w.store, Queue: w, Rate: 1, Now: w.now, Log: log}
 	return w
 }

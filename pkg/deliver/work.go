@@ -33,6 +33,8 @@ type work struct {
 	lost bool
 	// overtaken are the dead rows of the runs before the one that this receive starts.
 	overtaken []hermod.AttemptKey
+	// pushed says that the destination was asked.
+	pushed bool
 	// as is the type that the event was translated to; "" for not.
 	as string
 }
@@ -117,6 +119,9 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if until := w.until(e); !until.IsZero() && !row.At.Before(until) {
 		return w.end(ctx, row, hermod.ReasonEventExpired, "")
 	}
+	if w.held(s) {
+		return w.park(ctx, last, w.until(e))
+	}
 	encoder, ok := w.Encoders[s.Dialect]
 	if !ok {
 		return w.later(ctx, fmt.Errorf("no encoder for dialect %q", s.Dialect))
@@ -129,13 +134,16 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if err != nil {
 		return w.later(ctx, fmt.Errorf("encoding for %s: %w", s.Dialect, err))
 	}
+	w.pushed = true
 	result := w.Pusher.Push(ctx, s, payload)
 	if result.Class == ClassInterrupted {
 		return w.later(ctx, errors.New("the push was interrupted"))
 	}
 	row.Duration = w.Now().Sub(row.At)
 	note(row, result)
-	return w.settle(ctx, row, result, w.schedule(s, encoder), w.until(e))
+	outcome := w.settle(ctx, row, result, w.schedule(s, encoder), w.until(e))
+	w.noteHealth(ctx, s, &result)
+	return outcome
 }
 
 // unwanted says why the subscription no longer receives; "" where it does. A mock
@@ -186,7 +194,7 @@ func (w *work) settle(ctx context.Context, row *hermod.Attempt, result Result, s
 	if result.Permanent != "" {
 		outcome := w.end(ctx, row, result.Permanent, row.ErrorMessage)
 		if result.Permanent == hermod.ReasonGone {
-			w.disable(ctx)
+			w.disable(ctx, hermod.ReasonGone)
 		}
 		return outcome
 	}
@@ -284,18 +292,19 @@ func (w *work) clearDead(ctx context.Context) {
 	}
 }
 
-// disable switches off a subscription whose destination answered 410 Gone. Where
-// its owner has just changed it, the change stands.
-func (w *work) disable(ctx context.Context) {
+// disable switches off a subscription whose destination answered 410 Gone, or nothing
+// good for days. Where its owner has just changed it, the change stands.
+func (w *work) disable(ctx context.Context, reason hermod.Reason) bool {
 	s := *w.subscription()
 	s.Active = false
-	s.DisabledReason = string(hermod.ReasonGone)
+	s.DisabledReason = string(reason)
 	s.UpdatedAt = w.Now()
 	err := w.Store.UpdateSubscription(ctx, &s)
 	if err != nil && hermod.CodeOf(err) != hermod.CodePreconditionFailed {
 		w.Log.LogAttrs(ctx, slog.LevelError, "subscription not disabled",
 			slog.String("subscription", s.ID), hermod.LogError(err))
 	}
+	return err == nil
 }
 
 // later puts the message off after a fault of ours.

@@ -37,6 +37,7 @@ const (
 	ReasonNotFound      Reason = "not_found"      // the destination does not exist
 	ReasonTooLarge      Reason = "too_large"      // the destination takes no payload of this size
 	ReasonReceiveBudget Reason = "receive_budget" // the queue's receives were used up: Hermod's fault
+	ReasonFailing       Reason = "failing"        // nothing but failures for days; of a subscription, never of a row
 	ReasonSubDeleted    Reason = "subscription_deleted"
 	ReasonSubDisabled   Reason = "subscription_disabled"
 	ReasonSubExpired    Reason = "subscription_expired"

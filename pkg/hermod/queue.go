@@ -21,6 +21,9 @@ type Message struct {
 	// After is the number of the waiting row that this message carries on; 0 for
 	// the message that starts the run.
 	After int `json:"after,omitempty"`
+	// Unparked says that the delivery was parked. The message that it was parked from is
+	// deleted, though another worker may have been handed the same one.
+	Unparked bool `json:"unparked,omitempty"`
 }
 
 // RunKey names the run the message belongs to.

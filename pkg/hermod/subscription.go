@@ -80,6 +80,9 @@ type Subscription struct {
 	Secrets Secrets
 	// Sealed is Secrets encrypted, bound to owner and id.
 	Sealed []byte
+	// Health is how the endpoint does, nil for well. Where it is filled in says the
+	// store; nothing of it is written with the subscription.
+	Health *Health
 }
 
 // An OutputFormat is what deliveries look like.
