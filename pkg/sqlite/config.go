@@ -86,7 +86,7 @@ func subscriptionValues(s *hermod.Subscription, version int64) []any {
 func cloneSubscription(s *hermod.Subscription) *hermod.Subscription {
 	c := *s
 	c.Filters, c.Tags, c.Schedule, c.Sealed = slices.Clone(s.Filters), slices.Clone(s.Tags), slices.Clone(s.Schedule), slices.Clone(s.Sealed)
-	c.Secrets = hermod.Secrets{}
+	c.Secrets, c.Health = hermod.Secrets{}, nil
 	return &c
 }
 
@@ -129,8 +129,8 @@ func (db *DB) subscriptions(ctx context.Context, owner string) ([]*hermod.Subscr
 	return subs, nil
 }
 
-// SubscriptionsByRef reads subscriptions, tombstones included. Those that do not
-// exist are missing.
+// SubscriptionsByRef reads subscriptions with their health, tombstones included. Those
+// that do not exist are missing.
 func (db *DB) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
 	found := make(map[hermod.Ref]*hermod.Subscription, len(refs))
 	for _, ref := range refs {
@@ -146,6 +146,7 @@ func (db *DB) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[he
 		})
 		if ok {
 			found[ref] = cloneSubscription(subs[i])
+			found[ref].Health = db.unwell.of(ref)
 		}
 	}
 	return found, nil

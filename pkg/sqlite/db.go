@@ -56,6 +56,7 @@ type DB struct {
 	subs   *lru[string, []*hermod.Subscription]
 	events *lru[hermod.EventKey, *hermod.Event]
 	types  *lru[typeKey, struct{}]
+	unwell unwell
 
 	queuesMu sync.Mutex
 	queues   map[string]*Queue
@@ -115,6 +116,9 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 		return err
 	}
 	if err := db.update(ctx, db.recover); err != nil {
+		return err
+	}
+	if err := db.update(ctx, db.loadHealth); err != nil {
 		return err
 	}
 	pool := make(chan *session, readers)

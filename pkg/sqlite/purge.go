@@ -21,7 +21,7 @@ const deadLetterRetention = 14 * 24 * time.Hour
 // are to stay. A row behind those, as when an account's retention was shortened, is
 // deleted by a later Purge; no read shows it meanwhile.
 func (db *DB) Purge(ctx context.Context) (deleted int, err error) {
-	for _, purge := range []func(context.Context) (int, error){db.purgeEvents, db.purgeAttempts, db.purgeClaims, db.purgeDeadLetters, db.purgeReplays, db.purgeCredentials} {
+	for _, purge := range []func(context.Context) (int, error){db.purgeEvents, db.purgeAttempts, db.purgeClaims, db.purgeDeadLetters, db.purgeReplays, db.purgeCredentials, db.purgeHealth} {
 		n, err := purge(ctx)
 		deleted += n
 		if err != nil {

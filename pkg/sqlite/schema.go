@@ -3,7 +3,7 @@ package sqlite
 // migrations are the steps that make the tables, in their order. The number of
 // steps that a file has been through is its user_version; a file that is ahead of
 // this program is refused. A step that was released is never changed.
-func migrations() []string { return []string{tables, managed, dialects, deadLetters} }
+func migrations() []string { return []string{tables, managed, dialects, deadLetters, isolation} }
 
 // tables is the first step. Ids are BLOBs of 16 bytes. Times are what timeValue
 // makes. Events and attempts are rowid tables: their rows are too long to sit in
@@ -231,4 +231,28 @@ ALTER TABLE attempts ADD COLUMN dead_at INTEGER;
 UPDATE attempts SET dead_at = coalesce(at, 0) WHERE state = 'dead';
 CREATE INDEX attempts_dead ON attempts (subscription, dead_at, event, run, number)
 	WHERE dead_at IS NOT NULL;
+`
+
+// isolation is what keeps endpoints that fail from their neighbours. body is the health
+// as JSON, message the message as JSON; after is the number of the row that a parked
+// delivery waits after, 0 for none.
+const isolation = `
+CREATE TABLE health (
+	owner        TEXT NOT NULL,
+	subscription TEXT NOT NULL,
+	body         TEXT NOT NULL,
+	PRIMARY KEY (owner, subscription)
+) WITHOUT ROWID;
+
+CREATE TABLE parked (
+	subscription TEXT NOT NULL,
+	event        BLOB NOT NULL,
+	run          INTEGER NOT NULL,
+	after        INTEGER NOT NULL,
+	message      TEXT NOT NULL,
+	token        TEXT NOT NULL,
+	wake_at      INTEGER NOT NULL,
+	PRIMARY KEY (subscription, event, run, after)
+) WITHOUT ROWID;
+CREATE INDEX parked_due ON parked (wake_at);
 `

@@ -18,6 +18,7 @@ type Store interface {
 	ingest.Store
 	deliver.Store
 	deliver.DueIndex
+	deliver.SweepStore
 	replay.Deliveries
 	replay.Store
 

@@ -38,6 +38,8 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"DeliveryLog", testDeliveryLog},
 		{"DueIndex", testDueIndex},
 		{"DeadIndex", testDeadIndex},
+		{"Health", testHealth},
+		{"Parked", testParked},
 		{"LastOf", testLastOf},
 		{"Replays", testReplays},
 	} {
