@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -96,27 +97,33 @@ func dueShard(k hermod.AttemptKey) int {
 
 // Due reads rows whose NextAt is not after until, the earliest first.
 func (s *Store) Due(ctx context.Context, until time.Time, limit int) ([]*hermod.Attempt, error) {
-	m := &merge[*hermod.Attempt]{db: s.db, compare: func(a, b *hermod.Attempt) int {
-		if c := a.NextAt.Compare(b.NextAt); c != 0 {
-			return c
-		}
-		return a.Compare(b.AttemptKey)
-	}}
+	decode := func(it item) (*hermod.Attempt, bool, error) {
+		a, err := attemptOf(it)
+		return a, true, err
+	}
+	rows, err := readDue(ctx, s, due, until, limit, decode, func(a, b *hermod.Attempt) int {
+		return cmp.Or(a.NextAt.Compare(b.NextAt), a.Compare(b.AttemptKey))
+	})
+	return rows, wrap("reading what is due", err)
+}
+
+// readDue merges the partitions of a kind in the index of what is due.
+func readDue[T any](
+	ctx context.Context, s *Store, kind string, until time.Time, limit int,
+	decode func(item) (T, bool, error), compare func(a, b T) int,
+) ([]T, error) {
+	m := &merge[T]{db: s.db, compare: compare}
 	for n := range dueShards {
-		m.streams = append(m.streams, &stream[*hermod.Attempt]{
+		m.streams = append(m.streams, &stream[T]{
 			span: span{
-				table: s.tables.Deliveries, index: due, pkName: "duePK", skName: "dueSK", pk: sharded(due, n),
+				table: s.tables.Deliveries, index: due, pkName: "duePK", skName: "dueSK", pk: sharded(kind, n),
 				lo: "0", hi: until.UTC().Format(sortableTime) + "$", // '$' is next after '#'
 				ascending: true, page: pageOf(limit, dueShards),
 			},
-			decode: func(it item) (*hermod.Attempt, bool, error) {
-				a, err := attemptOf(it)
-				return a, true, err
-			},
+			decode: decode,
 		})
 	}
-	rows, err := m.next(ctx, limit)
-	return rows, wrap("reading what is due", err)
+	return m.next(ctx, limit)
 }
 
 // ClearDue takes rows out of the due index, several at a time. One that is out

@@ -133,23 +133,37 @@ func (s *Store) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subs
 	return subs, wrap("reading subscriptions", err)
 }
 
-// SubscriptionsByRef reads subscriptions consistently, tombstones included.
+// SubscriptionsByRef reads subscriptions with their health consistently, tombstones
+// included.
 func (s *Store) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
-	keys := make([]key, len(refs))
-	for i, ref := range refs {
-		keys[i] = subKey(ref)
+	keys := make([]key, 0, 2*len(refs))
+	for _, ref := range refs {
+		keys = append(keys, subKey(ref), healthKey(ref))
 	}
 	rows, err := s.getAll(ctx, s.tables.Config, keys)
 	if err != nil {
 		return nil, wrap("reading subscriptions", err)
 	}
-	subs := make(map[hermod.Ref]*hermod.Subscription, len(rows))
+	subs, unwell := make(map[hermod.Ref]*hermod.Subscription, len(rows)), []*hermod.Health(nil)
 	for _, row := range rows {
+		if isHealth(row) {
+			h, err := healthOf(row)
+			if err != nil {
+				return nil, err
+			}
+			unwell = append(unwell, h)
+			continue
+		}
 		sub, err := subscriptionOf(row)
 		if err != nil {
 			return nil, err
 		}
 		subs[sub.Ref()] = sub
+	}
+	for _, h := range unwell {
+		if sub := subs[h.Ref()]; sub != nil {
+			sub.Health = h
+		}
 	}
 	return subs, nil
 }

@@ -1,0 +1,175 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"hermod/pkg/hermod"
+)
+
+// The health of an endpoint is a row of Config in a partition of its own, read with the
+// subscription in one request. One that is attended has a pointer besides, in a
+// partition where those of all owners are: it is put and deleted in one transaction with
+// the row.
+const (
+	healthPrefix = "health#"
+	attendedPK   = "attended"
+	// attended marks a row that has a pointer.
+	attended = "at"
+)
+
+func healthKey(r hermod.Ref) key     { return key{healthPrefix + r.Owner + "#" + r.ID, "health"} }
+func healthPointer(r hermod.Ref) key { return key{attendedPK, r.Owner + "#" + r.ID} }
+func isHealth(row item) bool         { return strings.HasPrefix(row.str("PK"), healthPrefix) }
+func seconds(t time.Time) item       { it := item{}; it.time("t", t); return it }
+func version(v int64) map[string]types.AttributeValue {
+	return item{":v": &types.AttributeValueMemberN{Value: strconv.FormatInt(v, 10)}}
+}
+
+// Fail counts a failure of a subscription's endpoint, and answers the row after it. It is
+// one write, but for the first failure after those before it were forgotten.
+func (s *Store) Fail(ctx context.Context, ref hermod.Ref, at time.Time, class string) (*hermod.Health, error) {
+	count := &dynamodb.UpdateItemInput{
+		UpdateExpression:    aws.String("SET si = if_not_exists(si, :at), la = :at, cl = :class, v = if_not_exists(v, :one) ADD f :one"),
+		ConditionExpression: aws.String("attribute_not_exists(PK) OR attribute_exists(" + attended + ") OR la >= :forgotten"),
+	}
+	afresh := &dynamodb.UpdateItemInput{
+		UpdateExpression:    aws.String("SET si = :at, la = :at, cl = :class, f = :one"),
+		ConditionExpression: aws.String("attribute_not_exists(" + attended + ") AND la < :forgotten"),
+	}
+	for _, update := range []*dynamodb.UpdateItemInput{count, afresh, count} {
+		update.TableName, update.Key = aws.String(s.tables.Config), healthKey(ref).item()
+		update.ReturnValues = types.ReturnValueAllNew
+		update.ExpressionAttributeValues = item{
+			":at": seconds(at)["t"], ":forgotten": seconds(at.Add(-hermod.FailuresForgotten))["t"],
+			":class": &types.AttributeValueMemberS{Value: class}, ":one": &types.AttributeValueMemberN{Value: "1"},
+		}
+		out, err := s.db.UpdateItem(ctx, update)
+		if _, otherwise := errors.AsType[*types.ConditionalCheckFailedException](err); otherwise {
+			continue
+		}
+		if err != nil {
+			return nil, wrap("counting a failure", err)
+		}
+		return healthOf(out.Attributes)
+	}
+	return nil, hermod.Errorf(hermod.CodeUnavailable, "the health has changed meanwhile; try again")
+}
+
+var errHealthChanged = hermod.Errorf(hermod.CodePreconditionFailed, "the health has changed meanwhile")
+
+// PutHealth puts or replaces the row whose version is h.Version, 0 for no row, and bumps
+// it; CodePreconditionFailed.
+func (s *Store) PutHealth(ctx context.Context, h *hermod.Health) error {
+	next := *h
+	next.Version++
+	row, err := healthRow(&next)
+	if err != nil {
+		return err
+	}
+	put := &types.Put{TableName: aws.String(s.tables.Config), Item: row, ConditionExpression: aws.String("attribute_not_exists(PK)")}
+	if h.Version > 0 {
+		put.ConditionExpression, put.ExpressionAttributeValues = aws.String("v = :v"), version(h.Version)
+	}
+	pointer := types.TransactWriteItem{Delete: s.deletePointer(h.Ref())}
+	if next.Attended() {
+		pointer = types.TransactWriteItem{Put: &types.Put{TableName: aws.String(s.tables.Config), Item: healthPointer(h.Ref()).item()}}
+	}
+	err = s.transact(ctx, []types.TransactWriteItem{{Put: put}, pointer})
+	if failedCondition(err) >= 0 {
+		return errHealthChanged
+	}
+	if err != nil {
+		return wrap("putting a health", err)
+	}
+	h.Version = next.Version
+	return nil
+}
+
+func (s *Store) deletePointer(ref hermod.Ref) *types.Delete {
+	return &types.Delete{TableName: aws.String(s.tables.Config), Key: healthPointer(ref).item()}
+}
+
+// DeleteHealth deletes the row whose version is h.Version; CodePreconditionFailed. Most
+// have no pointer, and need no transaction.
+func (s *Store) DeleteHealth(ctx context.Context, h *hermod.Health) error {
+	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: aws.String(s.tables.Config), Key: healthKey(h.Ref()).item(),
+		ConditionExpression:       aws.String("v = :v AND attribute_not_exists(" + attended + ")"),
+		ExpressionAttributeValues: version(h.Version),
+	})
+	if _, otherwise := errors.AsType[*types.ConditionalCheckFailedException](err); !otherwise {
+		return wrap("deleting a health", err)
+	}
+	err = s.transact(ctx, []types.TransactWriteItem{{Delete: &types.Delete{
+		TableName: aws.String(s.tables.Config), Key: healthKey(h.Ref()).item(),
+		ConditionExpression: aws.String("v = :v"), ExpressionAttributeValues: version(h.Version),
+	}}, {Delete: s.deletePointer(h.Ref())}})
+	if failedCondition(err) >= 0 {
+		return errHealthChanged
+	}
+	return wrap("deleting a health", err)
+}
+
+// Attended are the subscriptions of all owners whose health is attended.
+func (s *Store) Attended(ctx context.Context) ([]hermod.Ref, error) {
+	refs, err := collectConfig(ctx, s, attendedPK, "", func(it item) (hermod.Ref, error) {
+		owner, id, _ := strings.Cut(it.str("SK"), "#")
+		return hermod.Ref{Owner: owner, ID: id}, nil
+	})
+	return refs, wrap("reading who is attended", err)
+}
+
+// circuit is what a row keeps as JSON: nobody asks for it but whoever reads it all.
+type circuit struct {
+	Circuit     hermod.Circuit `json:"circuit,omitempty"`
+	Paused      bool           `json:"paused,omitempty"`
+	OpenedAt    time.Time      `json:"openedAt,omitzero"`
+	Probes      int            `json:"probes,omitempty"`
+	NextProbeAt time.Time      `json:"nextProbeAt,omitzero"`
+	ProbeEvent  hermod.ID      `json:"probeEvent,omitzero"`
+	ProbeRun    int            `json:"probeRun,omitempty"`
+}
+
+func healthRow(h *hermod.Health) (item, error) {
+	body, err := json.Marshal(circuit{
+		h.Circuit, h.Paused, h.OpenedAt, h.Probes, h.NextProbeAt, h.ProbeEvent, h.ProbeRun,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the health of %s: %w", h.SubscriptionID, err)
+	}
+	row := healthKey(h.Ref()).item()
+	row.number("v", h.Version)
+	row.flag(attended, h.Attended())
+	row.text("b", string(body))
+	row.number("f", int64(h.Failures))
+	row.time("si", h.Since)
+	row.time("la", h.LastAt)
+	row.text("cl", h.Class)
+	return row, nil
+}
+
+func healthOf(row item) (*hermod.Health, error) {
+	r := reader{item: row}
+	owner, id, _ := strings.Cut(strings.TrimPrefix(row.str("PK"), healthPrefix), "#")
+	h := &hermod.Health{
+		Owner: owner, SubscriptionID: id, Version: r.int("v"),
+		Failures: int(r.int("f")), Since: r.at("si"), LastAt: r.at("la"), Class: r.str("cl"),
+	}
+	if body := r.str("b"); body != "" {
+		var c circuit
+		r.fail("b", json.Unmarshal([]byte(body), &c))
+		h.Circuit, h.Paused, h.OpenedAt, h.Probes = c.Circuit, c.Paused, c.OpenedAt, c.Probes
+		h.NextProbeAt, h.ProbeEvent, h.ProbeRun = c.NextProbeAt, c.ProbeEvent, c.ProbeRun
+	}
+	return h, r.err
+}
