@@ -1,9 +1,12 @@
 // The due function wakes, each minute, the deliveries whose next attempt is due
-// and which no message carries.
+// and which no message carries, and looks after endpoints that fail: it probes them, and
+// drains what was parked of those that are well again.
 package main
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
@@ -22,8 +25,13 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	waker := &deliver.Waker{Index: store, Queue: queue, Now: e.Now, Log: e.Log}
+	sweeper := &deliver.Sweeper{Store: store, Queue: queue, Now: e.Now, Log: e.Log}
 	return func(ctx context.Context) error {
+		var swept error
+		var wg sync.WaitGroup
+		wg.Go(func() { swept = sweeper.Sweep(ctx) })
 		_, err := waker.Wake(ctx)
-		return err
+		wg.Wait()
+		return errors.Join(err, swept)
 	}, nil
 }

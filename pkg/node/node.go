@@ -72,11 +72,17 @@ type Timing struct {
 	QueueWait time.Duration
 	// DueEvery is how often the due index is looked through; 0 is each minute.
 	DueEvery time.Duration
+	// SweepEvery is how often endpoints that fail are looked after; 0 is each second,
+	// which the rate at which they are drained goes by.
+	SweepEvery time.Duration
 	// ReplayEvery is how often replays are looked for; 0 is each second.
 	ReplayEvery time.Duration
 	// GiveUpPause is how long a message that was given up stays hidden; 0 is
 	// hermod.GiveUpPause.
 	GiveUpPause time.Duration
+	// Breaker says when deliveries to a failing endpoint stop; the zero value is
+	// deliver's default.
+	Breaker deliver.Breaker
 }
 
 // How the queues of a node behave. They are those of the deployed template.
@@ -87,6 +93,7 @@ const (
 	ingestWorkers   = 8
 	ingestBatch     = 10
 	defaultDueEvery = time.Minute
+	defaultSweep    = time.Second
 	purgeEvery      = time.Hour
 )
 
@@ -250,7 +257,9 @@ func (n *Node) Run(ctx context.Context) error {
 	deliverer := deliver.New(deliver.Options{
 		Store: n.store, Pusher: pusher, MaxReceives: maxReceives, Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
 		Encoders: n.encoders(), QueueWait: n.o.Timing.QueueWait,
+		Breaker: n.o.Timing.Breaker,
 	})
+	sweeper := &deliver.Sweeper{Store: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
 	waker := &deliver.Waker{Index: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
 
 	ctx, stop := context.WithCancel(ctx)
@@ -268,10 +277,19 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Go(func() {
 		every(ctx, cmp.Or(n.o.Timing.DueEvery, defaultDueEvery), func() { _, _ = waker.Wake(ctx) }) // it logs its errors itself
 	})
+	wg.Go(func() {
+		every(ctx, cmp.Or(n.o.Timing.SweepEvery, defaultSweep), func() { n.sweep(ctx, sweeper) })
+	})
 	wg.Go(func() { n.runReplays(ctx) })
 	wg.Go(func() { every(ctx, purgeEvery, func() { n.purge(ctx) }) })
 	wg.Wait()
 	return errors.Join(<-errs, <-errs)
+}
+
+func (n *Node) sweep(ctx context.Context, sweeper *deliver.Sweeper) {
+	if _, err := sweeper.Round(ctx); err != nil && ctx.Err() == nil {
+		n.o.Log.LogAttrs(ctx, slog.LevelError, "sweep failed", hermod.LogError(err))
+	}
 }
 
 func (n *Node) purge(ctx context.Context) {
