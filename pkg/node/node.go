@@ -87,9 +87,11 @@ type Timing struct {
 
 // How the queues of a node behave. They are those of the deployed template.
 const (
-	maxReceives     = 10
-	visibility      = 3 * time.Minute
-	deliverWorkers  = 512
+	maxReceives    = 10
+	visibility     = 3 * time.Minute
+	deliverWorkers = 512
+	// endpointWorkers are how many of them one endpoint may hold.
+	endpointWorkers = deliverWorkers / 8
 	ingestWorkers   = 8
 	ingestBatch     = 10
 	defaultDueEvery = time.Minute

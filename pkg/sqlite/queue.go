@@ -20,6 +20,10 @@ type QueueOptions struct {
 	Visibility time.Duration
 	// Batch bounds the messages a handler gets in one call; 0 is 1.
 	Batch int
+	// GroupLimit bounds the messages of one fairness group that are in hand at a time,
+	// where a handler gets one in a call; 0 is no bound but that of the workers. Others
+	// stay ready: they use up no receive.
+	GroupLimit int
 	// GiveUpPause is how long a message that was given up stays hidden; 0 is
 	// hermod.GiveUpPause.
 	GiveUpPause time.Duration

@@ -208,6 +208,9 @@ func (r *runner) allowance(group string, free int) int {
 	defer r.mu.Unlock()
 	// The most n with inHand+n-1 < groupShare*(free-(n-1)).
 	n := (groupShare*free - r.inHand[group] + groupShare) / (groupShare + 1)
+	if limit := r.q.o.GroupLimit; limit > 0 {
+		n = min(n, limit-r.inHand[group])
+	}
 	return min(n, free)
 }
 
@@ -218,7 +221,7 @@ func (r *runner) reserve(batch []*letter) bool {
 	if r.stopped || r.backlog || r.free == 0 {
 		return false
 	}
-	if group := batch[0].group; len(batch) == 1 && group != "" && r.inHand[group] >= groupShare*r.free {
+	if group := batch[0].group; len(batch) == 1 && group != "" && (r.inHand[group] >= groupShare*r.free || r.full(group)) {
 		return false
 	}
 	r.free--
@@ -227,6 +230,11 @@ func (r *runner) reserve(batch []*letter) bool {
 	}
 	r.handing.Add(1)
 	return true
+}
+
+// full reports whether the group has as many messages in hand as one may.
+func (r *runner) full(group string) bool {
+	return r.q.o.GroupLimit > 0 && r.inHand[group] >= r.q.o.GroupLimit
 }
 
 // hand gives a batch to the worker reserved for it.
