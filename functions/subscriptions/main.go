@@ -25,8 +25,9 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	keys := e.Keys(store, nil)
+	sealed := secrets.Before(e, store, box)
 	subscriptions := &signicat.Subscriptions{
-		Store: secrets.Before(e, store, box), Targets: pushers, Prober: pushers,
+		Store: sealed, Health: sealed, Targets: pushers, Prober: pushers,
 		Cursors: api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(), Now: e.Now, Random: wire.RandomBytes,
 	}
 	return e.HTTP(store, keys, subscriptions.Routes()), nil

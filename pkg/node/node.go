@@ -211,7 +211,7 @@ func (n *Node) native() []api.Route {
 	tokens := &signicat.Tokens{BaseURL: base, Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
 	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, BaseURL: base, Now: n.o.Now}
 	subscriptions := &signicat.Subscriptions{
-		Store: n.store, Targets: n.pushers, Prober: n.pushers, Cursors: cursors, BaseURL: base, Now: n.o.Now, Random: randomBytes,
+		Store: n.store, Health: n.store, Targets: n.pushers, Prober: n.pushers, Cursors: cursors, BaseURL: base, Now: n.o.Now, Random: randomBytes,
 	}
 	logs := &signicat.DeliveryLogs{Store: n.db, Cursors: cursors, BaseURL: base}
 	replays := n.replays(cursors)

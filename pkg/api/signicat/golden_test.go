@@ -50,10 +50,14 @@ func members(shape string) []string {
 
 // extra are the members that we add to a shape of that API.
 func extra(shape string) []string {
-	if shape == "subscription" {
+	switch shape {
+	case "subscription":
 		return []string{"typeConfiguration", "disabledReason"} // wire facts, 1.4; why Hermod switched it off
+	case "paused subscription":
+		return append(append(members("subscription"), extra("subscription")...), "paused")
+	default:
+		return nil
 	}
-	return nil
 }
 
 // A golden is an answer and the shapes of the objects within it, by path.
@@ -106,6 +110,7 @@ func goldens(t *testing.T, w *world) map[string]golden {
 			"data.0.types.0.constants.0": "form constant", "data.0.types.0.members.0": "form member",
 		}},
 		"sub_checked":  {w.do(t, "local", http.MethodPost, subscriptionsPath+"/"+subscription+"/check", ""), 200, map[string]string{"": "checked", "checks.0": "check"}},
+		"sub_paused":   {w.do(t, "local", http.MethodPost, subscriptionsPath+"/"+subscription+"/pause", ""), 200, map[string]string{"": "paused subscription"}},
 		"sub_list":     {get(subscriptionsPath), 200, map[string]string{"": "list", "data.0": "listed"}},
 		"problem":      {get(subscriptionsPath + "/none"), 404, map[string]string{"": "problem"}},
 		"problem_name": {w.do(t, "local", http.MethodPost, subscriptionsPath, strings.Replace(webhook(""), "My Subscription", "x", 1)), 400, map[string]string{"": "invalid problem", "invalidParams.0": "invalid param"}},

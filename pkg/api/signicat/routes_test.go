@@ -30,12 +30,14 @@ func things() map[string]func(t *testing.T, w *world) string {
 		return w.attempt(t, event(t, w), subscription(t, w), died(hermod.ReasonExhausted))
 	}
 	return map[string]func(t *testing.T, w *world) string{
-		signicat.Base + "/events/{id}":                          event,
-		signicat.Base + "/subscriptions/{subscriptionId}":       subscription,
-		signicat.Base + "/metadata/events/{type}":               func(t *testing.T, w *world) string { return w.register(t, "local", "{}") },
-		signicat.Base + "/events/{id}/replay":                   event,
-		signicat.Base + "/subscriptions/{subscriptionId}/mock":  subscription,
-		signicat.Base + "/subscriptions/{subscriptionId}/check": subscription,
+		signicat.Base + "/events/{id}":                           event,
+		signicat.Base + "/subscriptions/{subscriptionId}":        subscription,
+		signicat.Base + "/metadata/events/{type}":                func(t *testing.T, w *world) string { return w.register(t, "local", "{}") },
+		signicat.Base + "/events/{id}/replay":                    event,
+		signicat.Base + "/subscriptions/{subscriptionId}/mock":   subscription,
+		signicat.Base + "/subscriptions/{subscriptionId}/check":  subscription,
+		signicat.Base + "/subscriptions/{subscriptionId}/pause":  subscription,
+		signicat.Base + "/subscriptions/{subscriptionId}/resume": subscription,
 		signicat.Base + "/replays/{replayId}": func(t *testing.T, w *world) string {
 			return w.replay(t, "local")["id"].(string)
 		},
@@ -127,7 +129,7 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 
 // thing is the path of what an action is done to, or the path itself.
 func thing(path string) string {
-	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test|check|redrive|retry)$`).ReplaceAllString(path, "")
+	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test|check|pause|resume|redrive|retry)$`).ReplaceAllString(path, "")
 }
 
 // writesItsOwn checks a row that makes what the path names: another account makes

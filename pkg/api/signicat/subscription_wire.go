@@ -37,6 +37,8 @@ type wireSubscription struct {
 	IsGlobalSubscription  *bool               `json:"isGlobalSubscription"`
 	MessageAuthentication *wireAuthentication `json:"messageAuthentication"`
 	DisabledReason        nullable            `json:"disabledReason"`
+	// Paused is shown where deliveries are stopped alone: that API does not have it.
+	Paused bool `json:"paused,omitempty"`
 	// Translate is shown where it is on alone: that API does not have it.
 	Translate bool `json:"translate,omitempty"`
 	// OutputFormat is shown where it is not that API's own.
@@ -81,6 +83,7 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
 		DisabledReason:        nullable(s.DisabledReason),
 		IncludeInternalEvents: trueOrNull(s.IncludeInternal), IsGlobalSubscription: trueOrNull(s.Global),
+		Paused:    s.Health != nil && s.Health.Paused,
 		Translate: s.Translate, OutputFormat: s.Format,
 	}
 	switch s.Type {

@@ -16,6 +16,7 @@ import (
 // Subscriptions are the subscriptions of the native API.
 type Subscriptions struct {
 	Store   subscription.Store
+	Health  HealthStore
 	Targets subscription.Targets
 	Prober  Prober
 	Cursors api.Cursors
@@ -39,6 +40,8 @@ func (s *Subscriptions) Routes() []api.Route {
 		{Method: http.MethodPatch, Path: one, Resource: resource, Access: manage(s.update)},
 		{Method: http.MethodDelete, Path: one, Resource: resource, Access: manage(s.remove)},
 		{Method: http.MethodPost, Path: one + "/check", Resource: resource, Access: manage(s.check)},
+		{Method: http.MethodPost, Path: one + "/pause", Resource: resource, Access: manage(s.pause(true))},
+		{Method: http.MethodPost, Path: one + "/resume", Resource: resource, Access: manage(s.pause(false))},
 	}
 }
 
@@ -120,7 +123,10 @@ func (s *Subscriptions) read(w http.ResponseWriter, r *http.Request, p *hermod.P
 	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, s.Now(), false))
+	if err := s.readHealth(r.Context(), sub); err != nil {
+		return err
+	}
+	return s.write(w, sub, false)
 }
 
 func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -136,7 +142,10 @@ func (s *Subscriptions) update(w http.ResponseWriter, r *http.Request, p *hermod
 	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, s.Now(), revealed))
+	if err := s.readHealth(r.Context(), sub); err != nil {
+		return err
+	}
+	return s.write(w, sub, revealed)
 }
 
 func (s *Subscriptions) remove(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {

@@ -99,11 +99,16 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+type subscriptionStore interface {
+	subscription.Store
+	signicat.HealthStore
+}
+
 // parts are what the handlers are served over.
 type parts struct {
 	events        signicat.EventStore
 	acceptor      signicat.Acceptor
-	subscriptions subscription.Store
+	subscriptions subscriptionStore
 	logs          signicat.LogStore
 	credentials   auth.CredentialRegistry
 	definitions   signicat.DefinitionStore
@@ -117,7 +122,7 @@ func (w *world) serve(log *slog.Logger, p parts) {
 	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.Now}
 	pushers := push.New(push.Options{Policy: push.Local(), Resolver: noNames(), AWS: onAWS()})
 	subscriptions := &signicat.Subscriptions{
-		Store: p.subscriptions, Targets: pushers, Prober: pushers, Cursors: cursors, Now: w.Now, Random: apitest.Random,
+		Store: p.subscriptions, Health: p.subscriptions, Targets: pushers, Prober: pushers, Cursors: cursors, Now: w.Now, Random: apitest.Random,
 	}
 	logs := &signicat.DeliveryLogs{Store: p.logs, Cursors: cursors}
 	credentials := &signicat.Credentials{

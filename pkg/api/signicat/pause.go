@@ -1,0 +1,74 @@
+package signicat
+
+import (
+	"context"
+	"net/http"
+
+	"hermod/pkg/api"
+	"hermod/pkg/deliver"
+	"hermod/pkg/hermod"
+)
+
+// A HealthStore keeps whether a subscription is paused.
+type HealthStore interface {
+	// SubscriptionsByRef reads subscriptions with their health.
+	SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error)
+	// PutHealth puts or replaces the health whose version is h.Version. It fails with
+	// CodePreconditionFailed where another version stands.
+	PutHealth(ctx context.Context, h *hermod.Health) error
+}
+
+// pauseTries is how often a change is made anew that meets another one: deliveries write
+// how the endpoint does as well.
+const pauseTries = 5
+
+// pause stops the deliveries of the subscription that the path names, or has them go on.
+// What comes meanwhile is kept. It is no change of the subscription, which keeps its
+// version.
+func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
+	return func(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
+		sub, err := s.find(r, p)
+		if err != nil {
+			return err
+		}
+		for range pauseTries {
+			if err := s.readHealth(r.Context(), sub); err != nil {
+				return err
+			}
+			h := hermod.Health{Owner: sub.Owner, SubscriptionID: sub.ID}
+			if sub.Health != nil {
+				h = *sub.Health
+			}
+			if !deliver.Pause(&h, paused) {
+				return s.write(w, sub, false)
+			}
+			err := s.Health.PutHealth(r.Context(), &h)
+			if err == nil {
+				sub.Health = &h
+				return s.write(w, sub, false)
+			}
+			if hermod.CodeOf(err) != hermod.CodePreconditionFailed {
+				return err
+			}
+		}
+		return hermod.Errorf(hermod.CodeConflict, "the state of the endpoint is changing; try again")
+	}
+}
+
+// readHealth fills in how the endpoint does.
+func (s *Subscriptions) readHealth(ctx context.Context, sub *hermod.Subscription) error {
+	found, err := s.Health.SubscriptionsByRef(ctx, []hermod.Ref{sub.Ref()})
+	if err != nil {
+		return err
+	}
+	sub.Health = nil
+	if now := found[sub.Ref()]; now != nil {
+		sub.Health = now.Health
+	}
+	return nil
+}
+
+// write answers a subscription whose health was read.
+func (s *Subscriptions) write(w http.ResponseWriter, sub *hermod.Subscription, reveal bool) error {
+	return api.WriteJSON(w, http.StatusOK, subscriptionOf(sub, s.Now(), reveal))
+}
