@@ -26,6 +26,8 @@ func Run(t *testing.T, target Target) {
 		{"a dead letter is listed, redriven and no longer listed", testDeadLetter},
 		{"dead letters are purged and redriven by a filter", testDeadLetters},
 		{"410 disables the subscription", testGone},
+		{"what comes while a subscription is paused arrives when it is resumed", testPause},
+		{"what comes while an endpoint fails arrives when it is well", testCircuit},
 		{"a redirect is a failure and is not followed", testRedirect},
 		{"no attempt is made after the event's end", testExpiry},
 		{"Retry-After is honoured", testRetryAfter},

@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+)
+
+// publishMany publishes n events of the sender and answers their ids.
+func (c *caller) publishMany(s string, n int) (ids []string) {
+	c.t.Helper()
+	for i := range n {
+		ids = append(ids, c.publish(event(s, "a", i)))
+	}
+	return ids
+}
+
+func testPause(t *testing.T, target Target) {
+	c, s := target.as(t, "local"), sender()
+	r, beside := target.receive(t, nil), target.receive(t, nil)
+	subscription := c.subscribe(r, s+":*")
+	c.subscribe(beside, s+":*")
+	act := func(what string) *answer {
+		return c.api(http.MethodPost, "/subscriptions/"+subscription+"/"+what, nil).want(http.StatusOK)
+	}
+	if act("pause").value("paused") != true {
+		t.Error("it does not show that it is paused")
+	}
+	ids := c.publishMany(s, 5)
+	beside.wait(ids...)
+	if got := r.got(); len(got) > 0 {
+		t.Errorf("%d deliveries while it is paused: %s", len(got), got[0].body)
+	}
+	if act("resume").value("paused") != nil {
+		t.Error("it still shows that it is paused")
+	}
+	r.wait(ids...)
+	for id, n := range r.ids() {
+		if n != 1 {
+			t.Errorf("event %s arrived %d times", id, n)
+		}
+	}
+}
+
+func testCircuit(t *testing.T, target Target) {
+	c, s := target.as(t, "local"), sender()
+	var well atomic.Bool
+	r := target.receive(t, func(_ int, w http.ResponseWriter) {
+		if !well.Load() {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+		}
+	})
+	c.subscribe(r, s+":*")
+	ids := c.publishMany(s, 10) // enough failures to open the circuit
+	target.eventually(t, func() string {
+		if len(r.got()) < len(ids) {
+			return "not each was tried"
+		}
+		return ""
+	})
+	const more = 20
+	ids = append(ids, c.publishMany(s, more)...)
+	well.Store(true)
+	r.wait(ids...)
+	if n := len(r.got()); n > 3*10+more+10 {
+		t.Errorf("%d attempts for %d deliveries", n, len(ids))
+	}
+}
