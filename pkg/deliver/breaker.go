@@ -118,6 +118,7 @@ func (w *work) park(ctx context.Context, last *hermod.Attempt, until time.Time) 
 	if s := subs[ref]; s == nil || !w.held(s) {
 		return hermod.Outcome{Action: hermod.Again, At: now}
 	}
+	w.clearDead(ctx)
 	w.logParked(ctx, p)
 	return hermod.Outcome{Action: hermod.Done}
 }

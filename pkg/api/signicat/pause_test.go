@@ -22,7 +22,7 @@ func TestASubscriptionIsPausedUntilItIsResumed(t *testing.T) {
 	}
 	ref := hermod.Ref{Owner: local, ID: id}
 	stored := func() *hermod.Subscription {
-		subs, err := w.db.SubscriptionsByRef(t.Context(), []hermod.Ref{ref})
+		subs, err := w.DB.SubscriptionsByRef(t.Context(), []hermod.Ref{ref})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,12 +65,12 @@ func TestResumeClosesAnOpenCircuit(t *testing.T) {
 	w := newWorld(t)
 	id := w.subscribe(t, "local", "")
 	h := &hermod.Health{Owner: local, SubscriptionID: id, Circuit: hermod.Open, Failures: 12, NextProbeAt: start.AddDate(1, 0, 0)}
-	if err := w.db.PutHealth(t.Context(), h); err != nil {
+	if err := w.DB.PutHealth(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
 	w.act(t, id, "resume")
 	sub := hermod.Ref{Owner: local, ID: id}
-	subs, err := w.db.SubscriptionsByRef(t.Context(), []hermod.Ref{sub})
+	subs, err := w.DB.SubscriptionsByRef(t.Context(), []hermod.Ref{sub})
 	if err != nil {
 		t.Fatal(err)
 	}
