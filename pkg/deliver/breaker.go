@@ -118,9 +118,23 @@ func (w *work) park(ctx context.Context, last *hermod.Attempt, until time.Time) 
 	if s := subs[ref]; s == nil || !w.held(s) {
 		return hermod.Outcome{Action: hermod.Again, At: now}
 	}
-	w.clearDead(ctx)
 	w.logParked(ctx, p)
 	return hermod.Outcome{Action: hermod.Done}
+}
+
+// overtakeParked notes the row that a run overtakes which was parked before its first row:
+// the message that started it is gone.
+func (w *work) overtakeParked(ctx context.Context) error {
+	run := w.message.RunKey()
+	if !w.message.Unparked || w.message.Trigger != hermod.TriggerRedrive || run.Run == 0 || len(w.overtaken) > 0 {
+		return nil
+	}
+	run.Run--
+	before, err := w.Store.LastAttempt(ctx, run)
+	if err == nil && before != nil && before.State == hermod.Dead {
+		w.overtake(before)
+	}
+	return err
 }
 
 // jitter spreads a wait by ±10 %, by u in [0, 1).

@@ -46,6 +46,11 @@ func (w *work) carryOn(ctx context.Context) hermod.Outcome {
 		if err != nil {
 			return w.later(ctx, fmt.Errorf("reading the last attempt: %w", err))
 		}
+		if last == nil {
+			if err := w.overtakeParked(ctx); err != nil {
+				return w.later(ctx, fmt.Errorf("reading the run before: %w", err))
+			}
+		}
 		s, at := decide(last, &w.message, w.received, w.MaxReceives, w.Now())
 		switch s {
 		case stepAcknowledge:
