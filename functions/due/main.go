@@ -11,6 +11,7 @@ import (
 	"hermod/functions/internal/queues"
 	"hermod/functions/internal/wire"
 	"hermod/pkg/deliver"
+	"hermod/pkg/ingest"
 )
 
 func main() { wire.Start(build) }
@@ -25,7 +26,13 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	waker := &deliver.Waker{Index: store, Queue: queue, Now: e.Now, Log: e.Log}
-	sweeper := &deliver.Sweeper{Store: store, Queue: queue, Now: e.Now, Log: e.Log}
+	acceptor, err := queues.Acceptor(e, store, nil)
+	if err != nil {
+		return nil, err
+	}
+	sweeper := &deliver.Sweeper{
+		Store: store, Queue: queue, Now: e.Now, Log: e.Log, Notifier: &ingest.Notices{Acceptor: acceptor, Now: e.Now},
+	}
 	return func(ctx context.Context) error {
 		var swept error
 		var wg sync.WaitGroup

@@ -16,6 +16,8 @@ import (
 type Sweeper struct {
 	Store SweepStore
 	Queue Queue
+	// Notifier tells owners; nil tells nobody.
+	Notifier Notifier
 	// Rate is how many parked deliveries of a subscription a Round sends; 0 is
 	// DefaultDrainRate.
 	Rate int
@@ -84,6 +86,9 @@ func (s *Sweeper) Round(ctx context.Context) (draining bool, err error) {
 }
 
 func (s *Sweeper) attend(ctx context.Context, sub *hermod.Subscription) (draining bool, err error) {
+	if err := s.tell(ctx, sub); err != nil {
+		return true, err
+	}
 	now, h := s.Now(), sub.Health
 	switch {
 	case !sub.InForce(now): // what is parked ends with a row that says so

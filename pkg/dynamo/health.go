@@ -24,7 +24,7 @@ const (
 	healthPrefix = "health#"
 	attendedPK   = "attended"
 	// attended marks a row that has a pointer.
-	attended = "at"
+	attended = "att" // "at" is a reserved word
 )
 
 func healthKey(r hermod.Ref) key     { return key{healthPrefix + r.Owner + "#" + r.ID, "health"} }
@@ -138,11 +138,12 @@ type circuit struct {
 	NextProbeAt time.Time      `json:"nextProbeAt,omitzero"`
 	ProbeEvent  hermod.ID      `json:"probeEvent,omitzero"`
 	ProbeRun    int            `json:"probeRun,omitempty"`
+	Told        string         `json:"told,omitempty"`
 }
 
 func healthRow(h *hermod.Health) (item, error) {
 	body, err := json.Marshal(circuit{
-		h.Circuit, h.Paused, h.OpenedAt, h.Probes, h.NextProbeAt, h.ProbeEvent, h.ProbeRun,
+		h.Circuit, h.Paused, h.OpenedAt, h.Probes, h.NextProbeAt, h.ProbeEvent, h.ProbeRun, h.Told,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the health of %s: %w", h.SubscriptionID, err)
@@ -169,7 +170,7 @@ func healthOf(row item) (*hermod.Health, error) {
 		var c circuit
 		r.fail("b", json.Unmarshal([]byte(body), &c))
 		h.Circuit, h.Paused, h.OpenedAt, h.Probes = c.Circuit, c.Paused, c.OpenedAt, c.Probes
-		h.NextProbeAt, h.ProbeEvent, h.ProbeRun = c.NextProbeAt, c.ProbeEvent, c.ProbeRun
+		h.NextProbeAt, h.ProbeEvent, h.ProbeRun, h.Told = c.NextProbeAt, c.ProbeEvent, c.ProbeRun, c.Told
 	}
 	return h, r.err
 }

@@ -30,6 +30,9 @@ type Health struct {
 	// ProbeEvent and ProbeRun name the delivery that probes; the event is zero for none.
 	ProbeEvent ID
 	ProbeRun   int
+
+	// Told is the name of the notice that the owner was sent last; "" for none.
+	Told string
 }
 
 // A Circuit says whether deliveries go to an endpoint.

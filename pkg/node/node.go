@@ -261,7 +261,9 @@ func (n *Node) Run(ctx context.Context) error {
 		Encoders: n.encoders(), QueueWait: n.o.Timing.QueueWait,
 		Breaker: n.o.Timing.Breaker,
 	})
-	sweeper := &deliver.Sweeper{Store: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
+	sweeper := &deliver.Sweeper{
+		Store: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log, Notifier: &ingest.Notices{Acceptor: n.acceptor, Now: n.o.Now},
+	}
 	waker := &deliver.Waker{Index: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
 
 	ctx, stop := context.WithCancel(ctx)

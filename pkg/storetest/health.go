@@ -115,7 +115,7 @@ func (f *fixture) healthRoundTrip(t *testing.T) {
 	h := &hermod.Health{
 		Owner: s.Owner, SubscriptionID: s.ID, Circuit: hermod.Open, Paused: true,
 		Failures: 12, Since: at, LastAt: at.Add(time.Second), Class: "http_5xx",
-		OpenedAt: at.Add(2 * time.Second), Probes: 3, NextProbeAt: at.Add(time.Hour), ProbeEvent: f.ids.Next(), ProbeRun: 2,
+		OpenedAt: at.Add(2 * time.Second), Probes: 3, NextProbeAt: at.Add(time.Hour), ProbeEvent: f.ids.Next(), ProbeRun: 2, Told: hermod.NoticeFailing,
 	}
 	must(t, f.store.PutHealth(t.Context(), h))
 	wantEqual(t, h.Version, int64(1))

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -50,7 +51,9 @@ func testCircuit(t *testing.T, target Target) {
 			http.Error(w, "not now", http.StatusServiceUnavailable)
 		}
 	})
-	c.subscribe(r, s+":*")
+	told := target.receive(t, nil)
+	subscription := c.subscribe(r, s+":*")
+	c.subscribe(told, "hermod:*")
 	ids := c.publishMany(s, 10) // enough failures to open the circuit
 	target.eventually(t, func() string {
 		if len(r.got()) < len(ids) {
@@ -64,5 +67,15 @@ func testCircuit(t *testing.T, target Target) {
 	r.wait(ids...)
 	if n := len(r.got()); n > 3*10+more+10 {
 		t.Errorf("%d attempts for %d deliveries", n, len(ids))
+	}
+	for _, name := range []string{"subscription.failing", "subscription.recovered"} {
+		target.eventually(t, func() string {
+			for _, d := range told.got() {
+				if d.event.text("eventName") == name && strings.Contains(string(d.body), subscription) {
+					return ""
+				}
+			}
+			return "its owner was not told of " + name
+		})
 	}
 }
