@@ -25,9 +25,8 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	keys := e.Keys(store, nil)
-	sealed := secrets.Before(e, store, box)
 	subscriptions := &signicat.Subscriptions{
-		Store: sealed, Health: sealed, Targets: pushers, Prober: pushers,
+		Store: secrets.Before(e, store, box), Health: store, Targets: pushers, Prober: pushers,
 		Cursors: api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(), Now: e.Now, Random: wire.RandomBytes,
 	}
 	return e.HTTP(store, keys, subscriptions.Routes()), nil

@@ -292,7 +292,7 @@ func (m *model) pause(paused bool) {
 		h = &hermod.Health{Owner: m.sub.Owner, SubscriptionID: m.sub.ID}
 	}
 	h = new(*h)
-	if !deliver.Pause(h, paused) {
+	if !h.Pause(paused) {
 		return
 	}
 	h.Version++

@@ -146,19 +146,3 @@ func (s *Sweeper) drain(ctx context.Context, sub *hermod.Subscription) (draining
 	h.Circuit = hermod.Closed
 	return false, keepHealth(ctx, s.Store, &h)
 }
-
-// Pause changes a health as its owner asks, and reports whether that is any change: to
-// stop the deliveries, or to have them go on. Whoever has them go on says that the
-// endpoint is well, too: what is parked is drained, and the failures are forgotten.
-func Pause(h *hermod.Health, paused bool) bool {
-	if h.Paused == paused && (paused || h.Circuit != hermod.Open) {
-		return false
-	}
-	h.Paused = paused
-	if !paused {
-		h.Well()
-		h.Circuit = hermod.Draining
-		h.Release(time.Time{})
-	}
-	return true
-}

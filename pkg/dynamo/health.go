@@ -120,6 +120,18 @@ func (s *Store) DeleteHealth(ctx context.Context, h *hermod.Health) error {
 	return wrap("deleting a health", err)
 }
 
+// Health reads how the endpoint of a subscription does, consistently; nil for well.
+func (s *Store) Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error) {
+	row, err := s.get(ctx, s.tables.Config, healthKey(ref))
+	if err != nil {
+		return nil, wrap("reading a health", err)
+	}
+	if row == nil {
+		return nil, nil //nolint:nilnil // the contract: no row is no error
+	}
+	return healthOf(row)
+}
+
 // Attended are the subscriptions of all owners whose health is attended.
 func (s *Store) Attended(ctx context.Context) ([]hermod.Ref, error) {
 	refs, err := collectConfig(ctx, s, attendedPK, "", func(it item) (hermod.Ref, error) {

@@ -95,6 +95,22 @@ func (h *Health) Release(next time.Time) {
 	h.ProbeEvent, h.ProbeRun, h.NextProbeAt = ID{}, 0, next
 }
 
+// Pause has the deliveries stop, or go on, as the owner asks, and reports whether that is
+// any change. Whoever has them go on says that the endpoint is well, too: what is parked
+// is drained, and the failures are forgotten.
+func (h *Health) Pause(paused bool) bool {
+	if h.Paused == paused && (paused || h.Circuit != Open) {
+		return false
+	}
+	h.Paused = paused
+	if !paused {
+		h.Well()
+		h.Circuit = Draining
+		h.Release(time.Time{})
+	}
+	return true
+}
+
 // A Parked is a delivery that waits for its subscription to receive again, without
 // an attempt and without a message. It is known by the last row of its run: After is
 // that row's number, 0 where the run has none. One that stands for a run that has gone

@@ -152,6 +152,11 @@ func (db *DB) dropHealth(t *tx, ref hermod.Ref) error {
 	return err
 }
 
+// Health reads how the endpoint of a subscription does, nil for well.
+func (db *DB) Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error) {
+	return db.unwell.of(ref), ctx.Err()
+}
+
 // Attended are the subscriptions of all owners whose health is attended, in no order.
 func (db *DB) Attended(ctx context.Context) ([]hermod.Ref, error) {
 	return db.unwell.attended(), ctx.Err()

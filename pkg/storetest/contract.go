@@ -34,6 +34,9 @@ type Store interface {
 	// Subscription reads one row, tombstones included. CodeNotFound.
 	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
 
+	// Health reads how the endpoint of a subscription does; nil for well.
+	Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error)
+
 	// Definition reads what the account has registered about a type. CodeNotFound.
 	Definition(ctx context.Context, account, event string) (*hermod.Definition, error)
 	// PutDefinition writes or replaces a registration and bumps the account's version

@@ -16,6 +16,8 @@ func (f *fixture) health(t *testing.T, ref hermod.Ref) *hermod.Health {
 	if s == nil {
 		t.Fatalf("no subscription %v", ref)
 	}
+	alone := got(f.store.Health(t.Context(), ref))(t)
+	wantEqual(t, alone, s.Health)
 	return s.Health
 }
 

@@ -28,10 +28,8 @@ func (b broken) Accept(context.Context, []ingest.Submission) ([]*hermod.Event, e
 	return nil, b.err
 }
 
-func (b broken) SubscriptionsByRef(context.Context, []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error) {
-	return nil, b.err
-}
-func (b broken) PutHealth(context.Context, *hermod.Health) error { return b.err }
+func (b broken) Health(context.Context, hermod.Ref) (*hermod.Health, error) { return nil, b.err }
+func (b broken) PutHealth(context.Context, *hermod.Health) error            { return b.err }
 
 func (b broken) Subscriptions(context.Context, string) ([]*hermod.Subscription, error) {
 	return nil, b.err

@@ -5,14 +5,13 @@ import (
 	"net/http"
 
 	"hermod/pkg/api"
-	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
 )
 
 // A HealthStore keeps whether a subscription is paused.
 type HealthStore interface {
-	// SubscriptionsByRef reads subscriptions with their health.
-	SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[hermod.Ref]*hermod.Subscription, error)
+	// Health reads how the endpoint of a subscription does; nil for well.
+	Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error)
 	// PutHealth puts or replaces the health whose version is h.Version. It fails with
 	// CodePreconditionFailed where another version stands.
 	PutHealth(ctx context.Context, h *hermod.Health) error
@@ -39,7 +38,7 @@ func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
 			if sub.Health != nil {
 				h = *sub.Health
 			}
-			if !deliver.Pause(&h, paused) {
+			if !h.Pause(paused) {
 				return s.write(w, sub, false)
 			}
 			err := s.Health.PutHealth(r.Context(), &h)
@@ -56,16 +55,9 @@ func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
 }
 
 // readHealth fills in how the endpoint does.
-func (s *Subscriptions) readHealth(ctx context.Context, sub *hermod.Subscription) error {
-	found, err := s.Health.SubscriptionsByRef(ctx, []hermod.Ref{sub.Ref()})
-	if err != nil {
-		return err
-	}
-	sub.Health = nil
-	if now := found[sub.Ref()]; now != nil {
-		sub.Health = now.Health
-	}
-	return nil
+func (s *Subscriptions) readHealth(ctx context.Context, sub *hermod.Subscription) (err error) {
+	sub.Health, err = s.Health.Health(ctx, sub.Ref())
+	return err
 }
 
 // write answers a subscription whose health was read.
