@@ -91,6 +91,34 @@ func (w *work) held(s *hermod.Subscription) bool {
 	return w.message.Trigger != hermod.TriggerMock && s.Health.Holds(w.message.RunKey())
 }
 
+// claimProbe has a delivery probe where one is due and nothing is parked that is older:
+// then nobody has to look before it goes on.
+func (w *work) claimProbe(ctx context.Context, s *hermod.Subscription) (bool, error) {
+	h, now := *s.Health, w.Now()
+	if h.Paused || now.Before(h.NextProbeAt) {
+		return false, nil
+	}
+	parked, err := w.Store.ParkedOf(ctx, s.ID, 1)
+	if err != nil || len(parked) > 0 {
+		return false, err
+	}
+	h.Probe(w.message.RunKey(), now.Add(probeLease))
+	err = w.Store.PutHealth(ctx, &h)
+	if hermod.CodeOf(err) == hermod.CodePreconditionFailed {
+		return false, nil // another one probes
+	}
+	w.probe = &h
+	return err == nil, err
+}
+
+// health is how the endpoint did when this receive looked last.
+func (w *work) health(s *hermod.Subscription) *hermod.Health {
+	if w.probe != nil {
+		return w.probe
+	}
+	return s.Health
+}
+
 // park keeps the delivery until the subscription receives again. Whoever drains a
 // subscription is done when nothing is parked any more, and may just have looked: so
 // the health is read once more behind the write, and the message comes back where it no
@@ -149,12 +177,12 @@ func (w *work) noteHealth(ctx context.Context, s *hermod.Subscription, result *R
 	var err error
 	switch {
 	case result.Succeeded():
-		err = w.changeHealth(ctx, s.Health, w.recovered)
+		err = w.changeHealth(ctx, w.health(s), w.recovered)
 	case result.Permanent == hermod.ReasonGone || !result.counts() || w.message.Trigger == hermod.TriggerMock:
 		// What the subscription was switched off for needs no circuit; what its owner
 		// tries out is no run of failures.
 	case s.Health != nil && s.Health.Circuit == hermod.Open:
-		err = w.probeFailed(ctx, s.Health, result)
+		err = w.probeFailed(ctx, w.health(s), result)
 	default:
 		err = w.failed(ctx, s.Ref(), result)
 	}
@@ -229,10 +257,10 @@ func (w *work) recovered(h *hermod.Health) bool {
 // asking the destination.
 func (w *work) releaseProbe(ctx context.Context, outcome hermod.Outcome) {
 	s := w.subscription()
-	if w.pushed || s == nil || !s.Health.ProbedBy(w.message.RunKey()) || outcome.Action == hermod.Again {
+	if w.pushed || s == nil || !w.health(s).ProbedBy(w.message.RunKey()) || outcome.Action == hermod.Again {
 		return
 	}
-	err := w.changeHealth(ctx, s.Health, func(h *hermod.Health) bool {
+	err := w.changeHealth(ctx, w.health(s), func(h *hermod.Health) bool {
 		if !h.ProbedBy(w.message.RunKey()) {
 			return false
 		}

@@ -21,11 +21,11 @@ func (r *rig) next(n byte) {
 // health is how the endpoint of the rig's subscription does; nil for well.
 func (r *rig) health() *hermod.Health { return r.store.health[r.sub.Ref()] }
 
-// open has the circuit open, with the next probe due.
+// open has the circuit open, with the next probe due in a second.
 func (r *rig) open() *hermod.Health {
 	h := &hermod.Health{
 		Owner: owner, SubscriptionID: subID, Version: 7, Circuit: hermod.Open, Failures: 10,
-		Since: start.Add(-time.Hour), LastAt: start, OpenedAt: start, NextProbeAt: start,
+		Since: start.Add(-time.Hour), LastAt: start, OpenedAt: start, NextProbeAt: start.Add(time.Second),
 	}
 	r.store.health[r.sub.Ref()] = h
 	return h
@@ -34,6 +34,9 @@ func (r *rig) open() *hermod.Health {
 func (r *rig) sweeper(q *fakeQueue) *deliver.Sweeper {
 	return &deliver.Sweeper{Store: r.store, Queue: q, Now: func() time.Time { return r.now }, Log: r.options.Log, Rate: 2}
 }
+
+// probeDue has the next probe be due now.
+func (r *rig) probeDue() { r.health().NextProbeAt = r.now }
 
 func (r *rig) round(t *testing.T, q *fakeQueue, draining bool) {
 	t.Helper()
@@ -203,7 +206,7 @@ func TestAParkedDeliveryWakesByItself(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, q, wakeAt := newRig(t), &fakeQueue{}, start.Add(12*time.Hour)
-			if r.open(); expires > 0 {
+			if r.open().NextProbeAt = start.AddDate(1, 0, 0); expires > 0 {
 				r.event.ExpiresAt = start.Add(expires)
 				wakeAt = r.event.ExpiresAt
 			}
@@ -239,5 +242,26 @@ func TestAParkedDeliveryGoesOnWhereTheCircuitHasClosedMeanwhile(t *testing.T) {
 	want(t, "outcome", r.receive(t), again(start))
 	r.received.Receives++
 	want(t, "then", r.receive(t), done)
+	r.wantPushes(t, 1)
+}
+
+// A lone delivery need not wait until somebody looks.
+func TestADeliveryProbesAtOnceWhereNothingIsParked(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.open()
+	r.probeDue()
+	r.pusher.result = fails
+	want(t, "outcome", r.receive(t).Action, hermod.Again)
+	r.wantPushes(t, 1)
+	want(t, "probes that failed", r.health().Probes, 1)
+	want(t, "next probe", r.health().NextProbeAt, start.Add(5*time.Minute))
+	r.next(9)
+	want(t, "the next one", r.receive(t), done)
+	want(t, "parked", len(r.store.parked), 1)
+	r.probeDue() // but an older one is parked
+	r.next(10)
+	want(t, "one more", r.receive(t), done)
+	want(t, "parked", len(r.store.parked), 2)
 	r.wantPushes(t, 1)
 }

@@ -90,6 +90,7 @@ func TestANoticeThatFails(t *testing.T) {
 		s.Notifier = n
 		r.open()
 		r.receive(t)
+		r.probeDue()
 		for range 2 {
 			if _, err := s.Round(t.Context()); err != nil {
 				t.Fatal(err)

@@ -32,6 +32,8 @@ type Store interface {
 	HealthStore
 	// Park puts p, in the place of one that is parked after the same row.
 	Park(ctx context.Context, p *hermod.Parked) error
+	// ParkedOf is that of SweepStore.
+	ParkedOf(ctx context.Context, subscriptionID string, limit int) ([]*hermod.Parked, error)
 }
 
 // A HealthStore keeps how endpoints do. Only who does not do well has a row.

@@ -105,15 +105,14 @@ func (s *Sweeper) attend(ctx context.Context, sub *hermod.Subscription) (drainin
 }
 
 // probe sends the oldest parked delivery. It is named in the health before: only the
-// named one is not parked again. Where nothing is parked, the next to come will be.
+// named one is not parked again. Where nothing is parked, the next to come probes.
 func (s *Sweeper) probe(ctx context.Context, h *hermod.Health) error {
 	parked, err := s.Store.ParkedOf(ctx, h.SubscriptionID, 1)
 	if err != nil || len(parked) == 0 {
 		return err
 	}
 	c := *h
-	c.Release(s.Now().Add(probeLease))
-	c.ProbeEvent, c.ProbeRun = parked[0].EventID, parked[0].Run
+	c.Probe(parked[0].RunKey(), s.Now().Add(probeLease))
 	if err := s.Store.PutHealth(ctx, &c); err != nil {
 		return err
 	}

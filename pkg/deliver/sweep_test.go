@@ -18,6 +18,7 @@ func TestOneProbesAtATime(t *testing.T) {
 		r.receive(t)
 	}
 	r.pusher.result = fails
+	r.probeDue()
 	r.round(t, q, false)
 	r.round(t, q, false)
 	want(t, "messages", len(q.sent), 1)
@@ -47,6 +48,7 @@ func TestAProbeThatDiedIsFollowedByAnother(t *testing.T) {
 		r.next(n)
 		r.receive(t)
 	}
+	r.probeDue()
 	r.round(t, q, false) // and its message is never handled
 	r.now = start.Add(5*time.Minute - time.Second)
 	r.round(t, q, false)
@@ -72,6 +74,7 @@ func TestAProbeWithoutAPushLeavesItsTurn(t *testing.T) {
 	}
 	r.store.events[hermod.EventKey{Account: owner, ID: eventID(0)}].ExpiresAt = start.Add(time.Second)
 	r.now = start.Add(time.Second)
+	r.probeDue()
 	r.round(t, q, false)
 	r.take(t, q)
 	want(t, "reason", r.last(t, 0, 1).Reason, hermod.ReasonEventExpired)
@@ -87,6 +90,7 @@ func TestASuccessDrainsInOrder(t *testing.T) {
 		r.next(5 - n)
 		r.receive(t)
 	}
+	r.probeDue()
 	r.round(t, q, false)
 	want(t, "outcome", r.take(t, q), done)
 	want(t, "circuit", r.health().Circuit, hermod.Draining)
@@ -132,6 +136,7 @@ func TestFiveDaysOfOnlyFailuresSwitchTheSubscriptionOff(t *testing.T) {
 		r.receive(t)
 	}
 	h.Since, r.pusher.result = start.Add(-5*24*time.Hour), fails
+	r.probeDue()
 	r.round(t, q, false)
 	r.take(t, q)
 	sub := r.store.subs[r.sub.Ref()]

@@ -33,6 +33,8 @@ type work struct {
 	lost bool
 	// overtaken are the dead rows of the runs before the one that this receive starts.
 	overtaken []hermod.AttemptKey
+	// probe is the health by which this receive claimed to probe; nil where it did not.
+	probe *hermod.Health
 	// pushed says that the destination was asked.
 	pushed bool
 	// as is the type that the event was translated to; "" for not.
@@ -125,7 +127,13 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 		return w.end(ctx, row, hermod.ReasonEventExpired, "")
 	}
 	if w.held(s) {
-		return w.park(ctx, last, w.until(e))
+		claimed, err := w.claimProbe(ctx, s)
+		if err != nil {
+			return w.later(ctx, fmt.Errorf("claiming the probe: %w", err))
+		}
+		if !claimed {
+			return w.park(ctx, last, w.until(e))
+		}
 	}
 	encoder, ok := w.Encoders[s.Dialect]
 	if !ok {

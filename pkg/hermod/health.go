@@ -90,6 +90,11 @@ func (h *Health) Well() {
 	h.Failures, h.Since, h.LastAt, h.Class = 0, time.Time{}, time.Time{}, ""
 }
 
+// Probe has the run probe. Another one may be sent after the lease.
+func (h *Health) Probe(run RunKey, lease time.Time) {
+	h.ProbeEvent, h.ProbeRun, h.NextProbeAt = run.EventID, run.Run, lease
+}
+
 // Release ends what there is of a probe: the next one may be sent from then on.
 func (h *Health) Release(next time.Time) {
 	h.ProbeEvent, h.ProbeRun, h.NextProbeAt = ID{}, 0, next

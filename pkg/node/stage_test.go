@@ -46,7 +46,7 @@ func (s *stage) start() {
 	s.t.Helper()
 	n, err := node.Open(s.t.Context(), node.Options{
 		Data: s.data, Pusher: s, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Timing: node.Timing{ReplayEvery: day}, // its looks would be most of what a test of many days does
+		Timing: node.Timing{ReplayEvery: day, SweepEvery: time.Minute}, // their looks would be most of what a test of many days does
 	})
 	if err != nil {
 		s.t.Fatal(err)
