@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -15,7 +16,6 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/node"
-	"hermod/pkg/provision"
 )
 
 // defaultAddr is where a node listens unless HERMOD_ADDR says otherwise.
@@ -37,6 +37,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	roles := f.String("aws-role-prefix", c.env("HERMOD_AWS_ROLE_PREFIX", ""), "how the names of roles on AWS begin that subscribers give, to be assumed with the credentials in the environment; empty for none (HERMOD_AWS_ROLE_PREFIX)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
 	rate := f.Int("rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
+	keep := f.Bool("known-credentials", false, "let the credentials that a clean machine starts with stand although others can reach the node: whoever reaches it is let in")
 	profile := f.String("cpuprofile", "", "file to write a CPU profile of the whole run to")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -74,16 +75,17 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 		return err
 	}
 	n, err := node.Open(ctx, node.Options{
-		Data: *data, PublicURL: base, Policy: to.Policy, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Exposed: !*keep && exposed(*addr, base),
+		Data:    *data, PublicURL: base, Policy: to.Policy, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
 	})
+	if errors.Is(err, node.ErrKnown) {
+		return fmt.Errorf("others can reach this node, and %w: end them with hermod keys revoke -data %s -local, and make a client of your own with hermod provision", err, *data)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	c.welcome("http://" + listener.Addr().String())
-	if host, _, _ := net.SplitHostPort(*addr); !loopback(host) {
-		fmt.Fprintln(c.err, "hermod: listening beyond this machine; everybody knows the secrets that a clean one starts with: make your own, stop the node and revoke those with hermod keys revoke -data "+*data+" -local")
-	}
+	c.welcome("http://"+listener.Addr().String(), *data, n.Known())
 	return n.Serve(ctx, listener)
 }
 
@@ -126,37 +128,13 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// welcome prints where the node is, who may call it, and a command that works as
-// it is pasted.
-func (c *console) welcome(base string) {
-	fmt.Fprintf(c.out, "hermod ready %s\n\n", base)
-	for _, client := range provision.Local() {
-		fmt.Fprintf(c.out, "  client %s / %s   account %s", client.ID, client.Secret, client.Account)
-		if client.Organization != "" {
-			fmt.Fprintf(c.out, "   organization %s", client.Organization)
-		}
-		fmt.Fprintln(c.out)
+// exposed reports whether others than this machine can reach a node that listens there, or that
+// has such a public URL.
+func exposed(addr string, base api.BaseURL) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || !loopback(host) {
+		return true
 	}
-	local := provision.Local()[0]
-	secrets := map[auth.Kind]provision.Secret{}
-	for _, s := range provision.LocalSecrets() {
-		if s.Account == local.Account {
-			secrets[s.Kind] = s
-		}
-	}
-	signly, login := secrets[auth.SignlyKey], secrets[auth.TeliaLogin]
-	fmt.Fprintf(c.out, "\n  Signly      %s/signly       tenant %s   X-Auth-Signly %s\n", base, signly.Tenant, signly.Secret)
-	fmt.Fprintf(c.out, "  Telia Sign  %s/hooks/v1     tenant %s   login %s / %s   subscription key %s\n",
-		base, login.Tenant, login.Login, login.Secret, secrets[auth.TeliaKey].Secret)
-	fmt.Fprintf(c.out, "  Universign  %s/universign   API key %s\n", base, secrets[auth.UniversignKey].Secret)
-	fmt.Fprintf(c.out, `
-Publish an event:
-
-  curl -sS %[1]s/events-management/events -H 'Content-Type: application/json' \
-    -H "Authorization: Bearer $(curl -sS %[1]s/auth/open/connect/token -d grant_type=client_credentials \
-      -d client_id=%[2]s -d client_secret=%[3]s | sed 's/.*"access_token":"\([^"]*\)".*/\1/')" \
-    -d '{"sender":"signature-api","eventName":"order.completed","eventData":{"orderId":"o-1"}}'
-
-See it arrive: run "go run ./cmd/hermod listen" in another terminal first.
-`, base, local.ID, local.Secret)
+	u, err := url.Parse(string(base))
+	return err != nil || (u.Host != "" && !loopback(u.Hostname()))
 }

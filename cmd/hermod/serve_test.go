@@ -41,13 +41,20 @@ type process struct {
 	read     chan struct{} // closed when its output has ended
 }
 
+// The lines with which its greeting ends.
+const (
+	lastLine        = "See it arrive"
+	lastLineExposed = "  A first one: "
+)
+
 // patience bounds every wait.
 const patience = 30 * time.Second
 
-func start(t *testing.T, binary, data string) *process {
+func start(t *testing.T, binary, data string, env ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, read: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "HERMOD_ADDR=127.0.0.1:0", "HERMOD_DATA="+data)
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -63,7 +70,7 @@ func start(t *testing.T, binary, data string) *process {
 		var b strings.Builder
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			fmt.Fprintln(&b, lines.Text())
-			if strings.HasPrefix(lines.Text(), "See it arrive") {
+			if strings.HasPrefix(lines.Text(), lastLine) || strings.HasPrefix(lines.Text(), lastLineExposed) {
 				greeted <- b.String()
 			}
 		}

@@ -57,6 +57,9 @@ type Options struct {
 	Pusher deliver.Pusher
 	// Outside is an issuer whose tokens are believed too; nil for none.
 	Outside *auth.Outside
+	// Exposed says that others can reach the node. It starts with no credential whose
+	// secret everybody knows then, and Open fails with ErrKnown where one is in force.
+	Exposed bool
 	// RateLimit is how many requests a second a credential may make; 0 for as many
 	// as it likes.
 	RateLimit int
@@ -114,8 +117,8 @@ type Node struct {
 	acceptor     *ingest.Acceptor
 	pushers      *push.Pushers
 	server       http.Handler
-	// FirstStart says that this start created the local owners and clients.
-	FirstStart bool
+	// known are the credentials with secrets that everybody knows.
+	known provision.Known
 }
 
 // store is the database with the secrets sealed before it: of two methods of one
@@ -179,6 +182,9 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 	return n, nil
 }
 
+// ErrKnown refuses to open a node to others with secrets that everybody knows.
+var ErrKnown = errors.New("the credentials that a clean machine starts with are in force, and everybody knows them")
+
 // firstStart creates the local owners and clients on a clean machine, and the key
 // that signs tokens.
 func (n *Node) firstStart(ctx context.Context) error {
@@ -187,14 +193,22 @@ func (n *Node) firstStart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the local account: %w", err)
 	}
-	if _, ok := owners[account]; !ok {
-		n.FirstStart = true
+	if _, ok := owners[account]; !ok && !n.o.Exposed {
 		if err := provision.ApplyLocal(ctx, n.db, n.o.Now()); err != nil {
 			return err
 		}
 	}
+	if n.known, err = provision.Standing(ctx, n.db); err != nil {
+		return err
+	}
+	if n.o.Exposed && !n.known.None() {
+		return ErrKnown
+	}
 	return n.keys.Ensure(ctx)
 }
+
+// Known are the credentials with secrets that everybody knows.
+func (n *Node) Known() provision.Known { return n.known }
 
 // assertions are those of the node's issuer; nil where its URL is not known.
 func (n *Node) assertions() push.Assertions {

@@ -2,7 +2,6 @@
 package provision
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -116,43 +115,6 @@ func (c Client) credential(now time.Time) *hermod.Credential {
 		ID: auth.OAuthClient(c.ID), Name: c.ID, SecretHash: auth.HashSecret(c.Secret),
 		Account: c.Account, Organization: c.Organization, Scopes: c.Scopes, CreatedAt: now,
 	}
-}
-
-// A Revoker ends credentials.
-type Revoker interface {
-	// Credential reads a credential. It fails with CodeNotFound.
-	Credential(ctx context.Context, id string) (*hermod.Credential, error)
-	// Revoke ends it. One that was revoked before stays as it is.
-	Revoke(ctx context.Context, c *hermod.Credential) error
-}
-
-// RevokeLocal ends what a clean machine started with and answers the ids of what it
-// ended now. What has another secret than everybody knows is somebody's own and stays.
-func RevokeLocal(ctx context.Context, r Revoker) (ended []string, err error) {
-	var known []*hermod.Credential
-	for _, c := range Local() {
-		known = append(known, c.credential(time.Time{}))
-	}
-	for _, s := range LocalSecrets() {
-		known = append(known, s.credential(time.Time{}))
-	}
-	for _, k := range known {
-		found, err := r.Credential(ctx, k.ID)
-		if hermod.CodeOf(err) == hermod.CodeNotFound {
-			continue
-		}
-		if err != nil {
-			return ended, fmt.Errorf("reading credential %s: %w", k.ID, err)
-		}
-		if !found.RevokedAt.IsZero() || !bytes.Equal(found.SecretHash, k.SecretHash) {
-			continue
-		}
-		if err := r.Revoke(ctx, found); err != nil {
-			return ended, fmt.Errorf("revoking credential %s: %w", k.ID, err)
-		}
-		ended = append(ended, k.ID)
-	}
-	return ended, nil
 }
 
 // Apply creates what does not exist of the client's owners, and writes the client.
