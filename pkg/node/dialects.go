@@ -60,5 +60,8 @@ func (n *Node) encoders() map[hermod.Dialect]deliver.Encoder {
 	for _, d := range n.dialects() {
 		encoders[d.name] = d.encoder
 	}
+	for name, e := range encoders {
+		encoders[name] = through(n.o.Seams.Encoder, e)
+	}
 	return encoders
 }

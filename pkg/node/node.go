@@ -55,6 +55,8 @@ type Options struct {
 	Endpoints push.Endpoints
 	// Pusher replaces the destinations, for tests; nil pushes for real.
 	Pusher deliver.Pusher
+	// Seams are where tests stand in between; the zero value is nowhere.
+	Seams Seams
 	// Outside is an issuer whose tokens are believed too; nil for none.
 	Outside *auth.Outside
 	// Exposed says that others can reach the node. It starts with no credential whose
@@ -168,7 +170,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, AWS: o.AWS, Assertions: n.assertions(), Now: o.Now,
 	})
 	n.acceptor = ingest.New(ingest.Options{
-		Config: db, Journal: db.Journal(n.delivery), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,
+		Config: through[ingest.Config](o.Seams.Config, db), Journal: through[ingest.Journal](o.Seams.Journal, db.Journal(n.delivery)), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,
 	})
 	if err := n.firstStart(ctx); err != nil {
 		return nil, err
@@ -271,14 +273,15 @@ func (n *Node) Run(ctx context.Context) error {
 		pusher = n.pushers
 	}
 	deliverer := deliver.New(deliver.Options{
-		Store: n.store, Pusher: pusher, MaxReceives: maxReceives, Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
+		Store: through[deliver.Store](n.o.Seams.Store, n.store), Pusher: through(n.o.Seams.Pusher, pusher), MaxReceives: maxReceives, Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
 		Encoders: n.encoders(), QueueWait: n.o.Timing.QueueWait,
 		Breaker: n.o.Timing.Breaker,
 	})
 	sweeper := &deliver.Sweeper{
-		Store: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log, Notifier: &ingest.Notices{Acceptor: n.acceptor, Now: n.o.Now},
+		Store: through[deliver.SweepStore](n.o.Seams.Sweep, n.db), Queue: n.queueOf("sweep"), Now: n.o.Now, Log: n.o.Log,
+		Notifier: through[deliver.Notifier](n.o.Seams.Notifier, &ingest.Notices{Acceptor: n.acceptor, Now: n.o.Now}),
 	}
-	waker := &deliver.Waker{Index: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
+	waker := &deliver.Waker{Index: through[deliver.DueIndex](n.o.Seams.Due, n.db), Queue: n.queueOf("due"), Now: n.o.Now, Log: n.o.Log}
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -290,8 +293,8 @@ func (n *Node) Run(ctx context.Context) error {
 			errs <- queue.Run(ctx, h, workers)
 		})
 	}
-	run(n.ingest, n.acceptor.Handle, ingestWorkers)
-	run(n.delivery, deliverer.Handle, deliverWorkers)
+	run(n.ingest, n.handlerOf("ingest", n.acceptor.Handle), ingestWorkers)
+	run(n.delivery, n.handlerOf("delivery", deliverer.Handle), deliverWorkers)
 	wg.Go(func() {
 		every(ctx, cmp.Or(n.o.Timing.DueEvery, defaultDueEvery), func() { _, _ = waker.Wake(ctx) }) // it logs its errors itself
 	})

@@ -24,7 +24,7 @@ const (
 func (n *Node) replays(cursors api.Cursors) *signicat.Replays {
 	return &signicat.Replays{
 		Store: n.db, Mocker: n.acceptor, Sample: samples.Of, Cursors: cursors, BaseURL: n.o.PublicURL, Now: n.o.Now,
-		Starter: &replay.Starter{Deliveries: n.db, Queue: n.delivery, Now: n.o.Now},
+		Starter: &replay.Starter{Deliveries: n.db, Queue: n.queueOf("replay"), Now: n.o.Now},
 		Planner: &replay.Planner{Store: n.db, IDs: n.ids, Now: n.o.Now},
 	}
 }
@@ -32,14 +32,14 @@ func (n *Node) replays(cursors api.Cursors) *signicat.Replays {
 func (n *Node) deadLetters(cursors api.Cursors) *signicat.DeadLetters {
 	return &signicat.DeadLetters{
 		Store: n.db, Letters: &replay.Letters{Store: n.db, Now: n.o.Now}, Cursors: cursors, BaseURL: n.o.PublicURL, Now: n.o.Now,
-		Redriver: &replay.Starter{Deliveries: n.db, Queue: n.delivery, Now: n.o.Now},
+		Redriver: &replay.Starter{Deliveries: n.db, Queue: n.queueOf("replay"), Now: n.o.Now},
 		Planner:  &replay.Planner{Store: n.db, IDs: n.ids, Now: n.o.Now},
 	}
 }
 
 // runReplays carries replays on until ctx ends.
 func (n *Node) runReplays(ctx context.Context) {
-	runner := &replay.Runner{Store: n.db, Queue: n.delivery, Now: n.o.Now, Log: n.o.Log}
+	runner := &replay.Runner{Store: n.db, Queue: n.queueOf("replay"), Now: n.o.Now, Log: n.o.Log}
 	every(ctx, cmp.Or(n.o.Timing.ReplayEvery, defaultReplayEvery), func() {
 		round, cancel := context.WithTimeout(ctx, replayRound)
 		defer cancel()

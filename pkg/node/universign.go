@@ -15,7 +15,7 @@ func (n *Node) universign() dialect {
 	}
 	webhooks := &universign.Webhooks{
 		Store: n.db, Now: n.o.Now,
-		Retrier: &replay.Starter{Deliveries: n.db, Queue: n.delivery, Now: n.o.Now, Trigger: hermod.TriggerRetry},
+		Retrier: &replay.Starter{Deliveries: n.db, Queue: n.queueOf("replay"), Now: n.o.Now, Trigger: hermod.TriggerRetry},
 	}
 	apiKeys := &universign.APIKeys{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes},
