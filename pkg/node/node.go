@@ -75,7 +75,8 @@ type Timing struct {
 	Waits hermod.Schedule
 	// QueueWait is the longest wait that stays in the queue; 0 is deliver's default.
 	QueueWait time.Duration
-	// DueEvery is how often the due index is looked through; 0 is each minute.
+	// DueEvery is how often the due index is looked through, and the clock looked at by
+	// the queues at least; 0 is each minute.
 	DueEvery time.Duration
 	// SweepEvery is how often endpoints that fail are looked after; 0 is each second,
 	// which the rate at which they are drained goes by.
@@ -160,10 +161,10 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 			Store: db, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: o.Now, Log: o.Log,
 		},
 		ingest: db.Queue("ingest", sqlite.QueueOptions{
-			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause,
+			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause, Look: o.Timing.DueEvery,
 		}),
 		delivery: db.Queue("delivery", sqlite.QueueOptions{
-			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause,
+			MaxReceives: maxReceives, Visibility: visibility, GiveUpPause: o.Timing.GiveUpPause, Look: o.Timing.DueEvery,
 		}),
 	}
 	n.pushers = push.New(push.Options{

@@ -27,6 +27,9 @@ type QueueOptions struct {
 	// GiveUpPause is how long a message that was given up stays hidden; 0 is
 	// hermod.GiveUpPause.
 	GiveUpPause time.Duration
+	// Look is how often a Run looks at the clock at least, whatever it waits for; 0 is a
+	// minute.
+	Look time.Duration
 	// Now is the clock; nil is the database's.
 	Now func() time.Time
 }
@@ -63,6 +66,9 @@ func (db *DB) Queue(name string, o QueueOptions) *Queue {
 	}
 	if o.GiveUpPause == 0 {
 		o.GiveUpPause = hermod.GiveUpPause
+	}
+	if o.Look == 0 {
+		o.Look = time.Minute
 	}
 	if o.Batch == 0 {
 		o.Batch = 1

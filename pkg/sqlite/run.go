@@ -89,8 +89,8 @@ func (r *runner) loop(ctx context.Context) error {
 			return nil
 		case <-r.wake:
 		case <-timer.C:
-			r.due()
 		}
+		r.due()
 		for ctx.Err() == nil {
 			moved, err := r.take(ctx)
 			if err != nil {
@@ -106,16 +106,15 @@ func (r *runner) loop(ctx context.Context) error {
 	}
 }
 
-// idle is how long the loop sleeps when nothing is hidden.
-const idle = time.Hour
-
+// untilNext is how long the loop sleeps. It looks at the clock now and then, which may
+// have been set, or gone on while the machine slept: a timer knows of neither.
 func (r *runner) untilNext() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.next.IsZero() {
-		return idle
+		return r.q.o.Look
 	}
-	return max(0, r.next.Sub(r.q.o.Now()))
+	return min(r.q.o.Look, max(0, r.next.Sub(r.q.o.Now())))
 }
 
 // due notes that the next hidden message may be ready now.
