@@ -14,6 +14,9 @@ import (
 const (
 	CodeMethodNotAllowed     hermod.Code = "method_not_allowed"
 	CodeUnsupportedMediaType hermod.Code = "unsupported_media_type"
+	CodeURLTooLong           hermod.Code = "url_too_long"
+	CodeHeaderTooLarge       hermod.Code = "header_too_large"
+	CodeLoop                 hermod.Code = "loop_detected"
 	CodeMalformed            hermod.Code = "malformed"
 )
 
@@ -33,14 +36,17 @@ var statuses = map[hermod.Code]int{
 
 // requestCodes are the codes of the statuses of RequestError.
 var requestCodes = map[int]hermod.Code{
-	http.StatusMethodNotAllowed:     CodeMethodNotAllowed,
-	http.StatusUnsupportedMediaType: CodeUnsupportedMediaType,
+	http.StatusMethodNotAllowed:            CodeMethodNotAllowed,
+	http.StatusUnsupportedMediaType:        CodeUnsupportedMediaType,
+	http.StatusRequestURITooLong:           CodeURLTooLong,
+	http.StatusRequestHeaderFieldsTooLarge: CodeHeaderTooLarge,
+	http.StatusLoopDetected:                CodeLoop,
 }
 
 // A Failure is what a caller is told of an error, in whatever form a dialect has.
 type Failure struct {
 	Status int
-	// Code is one of the domain's or one of the three above.
+	// Code is one of the domain's or one of those above.
 	Code hermod.Code
 	// Message is "" and Fields are none for CodeInternal, which stays in the log.
 	Message string

@@ -162,6 +162,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.logLine(r, l, rec)
 	}()
+	if err := bounded(r); err != nil {
+		s.fail(rec, r, err)
+		return
+	}
 	// ServeMux answers an unclean path by a redirect; here paths match exactly.
 	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path {
 		s.fail(rec, r, errNoRoute())

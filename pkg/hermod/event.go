@@ -14,6 +14,9 @@ const (
 	MaxEventsPerRequest = 100
 	// MaxDepth bounds the nesting of an event's data.
 	MaxDepth = 32
+	// MaxNesting bounds the nesting of everything else that is read: a schema of data as
+	// deep as MaxDepth is deeper than that.
+	MaxNesting = 256
 	// MaxRequestBytes bounds a request: Lambda's own limit is 6 MB.
 	MaxRequestBytes = 4 << 20
 	// MaxTypePart bounds the sender and the name of a type, each.

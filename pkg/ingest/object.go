@@ -38,16 +38,25 @@ func standsTwice(name string) hermod.FieldError {
 	return hermod.FieldError{Name: name, Reason: "stands twice"}
 }
 
-// checkJSON refuses what is no JSON text in UTF-8 (RFC 8259, section 8.1).
+// checkJSON refuses what is no JSON text in UTF-8 (RFC 8259, section 8.1), and what is
+// nested deeper than hermod.MaxNesting.
 func checkJSON(body []byte) error {
 	if !utf8.Valid(body) {
 		return malformed(errors.New("not UTF-8"))
 	}
 	if json.Valid(body) {
-		return nil
+		return CheckNesting(body)
 	}
 	var whole json.RawMessage
 	return malformed(json.Unmarshal(body, &whole)) // reads it once more, and says where it breaks off
+}
+
+// CheckNesting refuses valid JSON that is nested deeper than hermod.MaxNesting.
+func CheckNesting(body []byte) error {
+	if Depth(body) > hermod.MaxNesting {
+		return hermod.Errorf(hermod.CodeInvalid, "the body must not be nested deeper than %d", hermod.MaxNesting)
+	}
+	return nil
 }
 
 func malformed(err error) error {

@@ -29,7 +29,7 @@ type endpoint struct {
 	url *url.URL
 	// target is url as far as it is no secret.
 	target string
-	// header holds the subscriber's own headers.
+	// header holds the subscriber's own headers, and the mark that ends loops.
 	header  http.Header
 	timeout time.Duration
 }
@@ -93,6 +93,7 @@ func checkHeaders(headers map[string]string) (http.Header, error) {
 	if len(problems) > 0 {
 		return nil, hermod.InvalidFields(problems...)
 	}
+	checked[hermod.LoopHeader] = []string{hermod.LoopID}
 	return checked, nil
 }
 
@@ -116,13 +117,15 @@ func badHeader(name, value string, twice bool) string {
 }
 
 // reservedHeader reports whether a header, in lower case, is not the subscriber's
-// to set: it frames the message, belongs to one hop, or carries a signature.
+// to set: it frames the message, belongs to one hop (RFC 9110, section 7.6.1), carries a
+// signature, ends loops, or is what the metadata service of a cloud wants to see.
 func reservedHeader(name string) bool {
 	switch name {
-	case "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect":
+	case "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "expect",
+		strings.ToLower(hermod.LoopHeader), "metadata", "metadata-flavor":
 		return true
 	}
-	return slices.ContainsFunc([]string{"content-", "proxy-", "webhook-", "x-amz-"}, func(prefix string) bool {
+	return slices.ContainsFunc([]string{"content-", "proxy-", "webhook-", "x-amz-", "x-aws-ec2-"}, func(prefix string) bool {
 		return strings.HasPrefix(name, prefix)
 	})
 }

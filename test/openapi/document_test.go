@@ -44,6 +44,7 @@ func TestEveryReferenceLeadsSomewhereAndEveryComponentIsUsed(t *testing.T) {
 	for _, path := range d.Paths() {
 		used["#/components/responses/"+contract.DialectOf(path)+"MethodNotAllowed"] = true
 		used["#/components/responses/"+contract.DialectOf(path)+"NotFound"] = true
+		used["#/components/responses/"+contract.DialectOf(path)+"OutOfBounds"] = true
 	}
 	components, _ := d.Root()["components"].(map[string]any)
 	for kind, list := range components {

@@ -46,6 +46,9 @@ var titles = map[hermod.Code]title{
 	hermod.CodeInternal:           {"internal_error", "Internal error"},
 	api.CodeMethodNotAllowed:      {"method_not_allowed", "Method not allowed"},
 	api.CodeUnsupportedMediaType:  {"unsupported_media_type", "Unsupported media type"},
+	api.CodeURLTooLong:            {"url_too_long", "URL too long"},
+	api.CodeHeaderTooLarge:        {"header_too_large", "Header too large"},
+	api.CodeLoop:                  {"loop_detected", "Loop detected"},
 	api.CodeMalformed:             {"invalid_json", "Malformed JSON"},
 }
 

@@ -31,6 +31,9 @@ var refusals = map[hermod.Code]refused{
 	hermod.CodeInternal:           {"internal_error", "internal"},
 	api.CodeMethodNotAllowed:      {"method_not_allowed", "request"},
 	api.CodeUnsupportedMediaType:  {"unsupported_media_type", "request"},
+	api.CodeURLTooLong:            {"url_too_long", "request"},
+	api.CodeHeaderTooLarge:        {"header_too_large", "request"},
+	api.CodeLoop:                  {"loop_detected", "request"},
 	api.CodeMalformed:             {"invalid_json", "validation"},
 }
 

@@ -13,6 +13,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/input"
 	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
 )
 
 // A member of a JSON object, as it was written.
@@ -61,6 +62,9 @@ func readForm(r *http.Request, limit int, names ...string) (*form, error) {
 	}
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, hermod.Errorf(hermod.CodeInvalid, "The body is not JSON in UTF-8.")
+	}
+	if err := ingest.CheckNesting(body); err != nil {
+		return nil, err
 	}
 	members, err := object(body)
 	if err != nil {

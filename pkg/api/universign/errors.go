@@ -35,6 +35,9 @@ var codes = map[hermod.Code]string{
 	hermod.CodeInternal:           "internal_error",
 	api.CodeMethodNotAllowed:      "method_not_allowed",
 	api.CodeUnsupportedMediaType:  "unsupported_media_type",
+	api.CodeURLTooLong:            "url_too_long",
+	api.CodeHeaderTooLarge:        "header_too_large",
+	api.CodeLoop:                  "loop_detected",
 	api.CodeMalformed:             "invalid_json",
 }
 

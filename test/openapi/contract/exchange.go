@@ -62,6 +62,10 @@ func (d *Description) expected(x Exchange) (responses, operation Node, err error
 		shared := map[string]any{"$ref": "#/components/responses/" + DialectOf(target.Path) + name}
 		return Node{"#", map[string]any{strconv.Itoa(status): shared}}, Node{}, nil
 	}
+	switch x.Status {
+	case http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge, http.StatusLoopDetected: // of any request
+		return only(x.Status, "OutOfBounds")
+	}
 	withoutSlash(target)
 	pattern, ok := d.match(target.EscapedPath())
 	if !ok || stdpath.Clean(target.Path) != target.Path { // paths match exactly
