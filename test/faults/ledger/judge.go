@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -17,6 +18,8 @@ type Verdict struct {
 	Faults []string
 	// Events are those in the log, Acknowledged those of them whose publisher knows.
 	Events, Acknowledged int
+	// Refused are messages of events that became none.
+	Refused int
 	// Deliveries are events times subscriptions; Dead and Dropped those that ended so.
 	Deliveries, Dead, Dropped int
 	// Pushes are the requests that receivers got.
@@ -65,7 +68,8 @@ func (j *judgement) fault(format string, args ...any) {
 
 // Judge holds the notes against the state of an engine that has nothing more to do.
 //
-//   - Every acknowledged event is in the log and matched what it should have.
+//   - Every acknowledged event is in the log and matched what it should have. What a
+//     queue of events took is one event in the log, or among what was refused.
 //   - Every event in the log, acknowledged or not, was taken by each subscription that it
 //     matched, or its delivery is dead: the last row says so, and so does the dead-letter
 //     queue where State has one.
@@ -92,6 +96,7 @@ func (l *Ledger) Judge(s *State) *Verdict {
 	}
 	j.group()
 	j.judgePublications()
+	j.judgeMessages()
 	j.judgeEnds()
 	j.judgeRows()
 	j.judgePushes()
@@ -132,15 +137,44 @@ func (j *judgement) judgePublications() {
 			j.fault("event %s (payload %d) was acknowledged and is not in the log", p.ID, p.Payload)
 			continue
 		}
-		var matched []string
-		for _, ref := range e.Matches {
-			matched = append(matched, ref.ID)
+		j.judgeMatches(e, p)
+	}
+}
+
+func (j *judgement) judgeMatches(e *hermod.Event, p Publication) {
+	var matched []string
+	for _, ref := range e.Matches {
+		matched = append(matched, ref.ID)
+	}
+	want := slices.Clone(p.Subscriptions)
+	slices.Sort(matched)
+	slices.Sort(want)
+	if !slices.Equal(matched, want) {
+		j.fault("event %s (payload %d) matched %q, want %q", e.ID, p.Payload, matched, want)
+	}
+}
+
+// judgeMessages looks for what a queue of events took.
+func (j *judgement) judgeMessages() {
+	if len(j.l.messages) == 0 {
+		return
+	}
+	events := map[int][]*hermod.Event{}
+	for _, e := range j.s.Events {
+		if n, ok := PayloadOf(e.Data); ok {
+			events[n] = append(events[n], e)
 		}
-		want := slices.Clone(p.Subscriptions)
-		slices.Sort(matched)
-		slices.Sort(want)
-		if !slices.Equal(matched, want) {
-			j.fault("event %s (payload %d) matched %q, want %q", p.ID, p.Payload, matched, want)
+	}
+	for n, p := range j.l.messages {
+		refused := slices.ContainsFunc(j.s.Refused, func(body []byte) bool { return bytes.Contains(body, Data(n)) })
+		switch found := events[n]; {
+		case len(found) == 1 && !refused:
+			j.Acknowledged++
+			j.judgeMatches(found[0], p)
+		case len(found) == 0 && refused:
+			j.Refused++
+		default:
+			j.fault("the message with payload %d became %d events, and was refused: %v", n, len(found), refused)
 		}
 	}
 }

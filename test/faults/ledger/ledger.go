@@ -5,17 +5,36 @@
 package ledger
 
 import (
+	"encoding/json"
 	"sync"
 	"time"
 
 	"hermod/pkg/hermod"
 )
 
+// Data is the data of an event with the payload.
+func Data(payload int) json.RawMessage {
+	data, _ := json.Marshal(numbered{N: payload}) // a number can always be encoded
+	return data
+}
+
+// PayloadOf is the payload of an event with the data, if it has one.
+func PayloadOf(data []byte) (payload int, ok bool) {
+	var in numbered
+	err := json.Unmarshal(data, &in)
+	return in.N, err == nil && in.N > 0
+}
+
+// numbered is data with a payload. It may have other members.
+type numbered struct {
+	N int `json:"n"`
+}
+
 // A Publication is an event whose publisher was told that it is accepted.
 type Publication struct {
 	ID hermod.ID
-	// Payload is the number that the publisher put into the event's data, as whoever
-	// notes the deliveries reads it there.
+	// Payload is the number from 1 that the publisher put into the event's data, see
+	// Data.
 	Payload int
 	// Subscriptions are the ids of those that the event must have matched, no more and
 	// no fewer.
@@ -56,15 +75,17 @@ type Incident struct {
 type Ledger struct {
 	mu           sync.Mutex
 	publications map[hermod.ID]Publication
-	deliveries   []Delivery
-	incidents    []Incident
-	mayDrop      map[string]bool
-	errs         []string
+	// messages are those that a queue of events took, by their payloads.
+	messages   map[int]Publication
+	deliveries []Delivery
+	incidents  []Incident
+	mayDrop    map[string]bool
+	errs       []string
 }
 
 // New makes an empty Ledger.
 func New() *Ledger {
-	return &Ledger{publications: map[hermod.ID]Publication{}, mayDrop: map[string]bool{}}
+	return &Ledger{publications: map[hermod.ID]Publication{}, messages: map[int]Publication{}, mayDrop: map[string]bool{}}
 }
 
 // Acknowledged notes that a publisher was told that its event is accepted. The same
@@ -76,6 +97,14 @@ func (l *Ledger) Acknowledged(p Publication) {
 		l.errs = append(l.errs, "event "+p.ID.String()+" was acknowledged for two payloads")
 	}
 	l.publications[p.ID] = p
+}
+
+// Sent notes that a queue took an event that has no id yet. It becomes one event in the
+// log, or a dead letter of that queue.
+func (l *Ledger) Sent(p Publication) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.messages[p.Payload] = p
 }
 
 // Delivered notes a request that a receiver got.

@@ -28,7 +28,7 @@ type book struct {
 
 func newBook() *book {
 	b := &book{l: ledger.New(), event: hermod.FirstIDAt(start)}
-	e := &hermod.Event{ID: b.event, AccountID: "a-1", Data: []byte(`7`), Matches: []hermod.Ref{{Owner: "a-1", ID: sub}}}
+	e := &hermod.Event{ID: b.event, AccountID: "a-1", Data: ledger.Data(7), Matches: []hermod.Ref{{Owner: "a-1", ID: sub}}}
 	b.state = &ledger.State{Events: []*hermod.Event{e}, DeadLetters: [][]byte{}}
 	b.l.Acknowledged(ledger.Publication{ID: b.event, Payload: 7, Subscriptions: []string{sub}})
 	b.row(1, hermod.Waiting)
@@ -153,6 +153,23 @@ func TestJudgeFindsWhatMustNotBe(t *testing.T) {
 			d.WebhookID, d.Attempt.Run = "?", 1
 			b.l.Delivered(d)
 		}, "webhook-id"},
+		{"a message became an event", func(b *book) {
+			b.l.Sent(ledger.Publication{Payload: 7, Subscriptions: []string{sub}})
+		}, ""},
+		{"a message became an event that matched nothing", func(b *book) {
+			b.l.Sent(ledger.Publication{Payload: 7})
+		}, "matched"},
+		{"a message is lost", func(b *book) { b.l.Sent(ledger.Publication{Payload: 8}) }, "became 0 events"},
+		{"a message was refused", func(b *book) {
+			b.l.Sent(ledger.Publication{Payload: 8})
+			b.state.Refused = [][]byte{[]byte(`{"eventData":{"n":8}}`)}
+		}, ""},
+		{"a message became two events", func(b *book) {
+			b.l.Sent(ledger.Publication{Payload: 9})
+			for range 2 {
+				b.state.Events = append(b.state.Events, &hermod.Event{ID: hermod.FirstIDAt(at(len(b.state.Events))), Data: ledger.Data(9)})
+			}
+		}, "became 2 events"},
 		{"another payload", func(b *book) {
 			d := b.delivery(1, 503, start)
 			d.Payload, d.Attempt.Run = 8, 1

@@ -22,6 +22,8 @@ type State struct {
 	// DeadLetters are the bodies in the dead-letter queue of deliveries; nil where
 	// nobody looked. Empty is another thing: there are none.
 	DeadLetters [][]byte
+	// Refused are the bodies in the dead-letter queue of events.
+	Refused [][]byte
 	// Pending says what is under way beside the log, such as messages in a queue and
 	// parked deliveries; "" for nothing.
 	Pending string
