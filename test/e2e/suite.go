@@ -66,6 +66,9 @@ func Run(t *testing.T, target Target) {
 		{"each dialect is served on a host of its own too", testOwnHosts},
 		{"events arrive as CloudEvents, and are taken as such", testCloudEventDeliveries},
 		{"events of internal types skip ordinary subscriptions", testInternal},
+		{"what is too much is refused in each API's form", testBounds},
+		{"no API takes a target or a header that reaches inside", testHostileTargets},
+		{"a delivery to Hermod itself makes no event", testLoop},
 	}
 	if target.Clouds != nil {
 		tests = append(tests, queueTests()...)
