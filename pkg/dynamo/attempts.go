@@ -20,7 +20,7 @@ func (s *Store) PutAttempt(ctx context.Context, a *hermod.Attempt) error {
 	if a.Number < 1 || a.Number > hermod.MaxNumber || a.Run < 0 || a.Run > maxRun {
 		return hermod.Errorf(hermod.CodeInvalid, "attempt %s has a number or run out of range", a.AttemptKey)
 	}
-	standing, err := s.putNew(ctx, s.tables.Deliveries, attemptRow(a))
+	standing, err := s.putNew(ctx, s.tables.Deliveries, s.attemptRow(a))
 	if err != nil {
 		return wrap("putting an attempt", err)
 	}
@@ -49,7 +49,7 @@ func (s *Store) LastOf(ctx context.Context, subscriptionID string, event hermod.
 // lastAttempt reads the last row of the run's delivery whose sort key starts with a
 // prefix.
 func (s *Store) lastAttempt(ctx context.Context, run hermod.RunKey, prefix string) (*hermod.Attempt, error) {
-	first := attemptKey(hermod.AttemptKey{RunKey: run, Number: 1})
+	first := s.attemptKey(hermod.AttemptKey{RunKey: run, Number: 1})
 	out, err := s.db.Query(ctx, &dynamodb.QueryInput{
 		TableName:              aws.String(s.tables.Deliveries),
 		KeyConditionExpression: aws.String("PK = :pk AND begins_with(SK, :prefix)"),
@@ -72,7 +72,7 @@ func (s *Store) lastAttempt(ctx context.Context, run hermod.RunKey, prefix strin
 
 // Attempt reads one row; CodeNotFound.
 func (s *Store) Attempt(ctx context.Context, k hermod.AttemptKey) (*hermod.Attempt, error) {
-	row, err := s.get(ctx, s.tables.Deliveries, attemptKey(k))
+	row, err := s.get(ctx, s.tables.Deliveries, s.attemptKey(k))
 	if err != nil {
 		return nil, wrap("reading an attempt", err)
 	}
@@ -85,14 +85,18 @@ func (s *Store) Attempt(ctx context.Context, k hermod.AttemptKey) (*hermod.Attem
 // The index of rows that no message carries. Its partitions spread the writes of
 // a moment when everything fails at once; the due function reads them all.
 const (
-	due       = "due"
-	dueShards = 4
+	due            = "due"
+	leastDueShards = 4
 )
 
-func dueShard(k hermod.AttemptKey) int {
+// dueShards is how many partitions the index has. It may change at any time: an entry
+// says itself where it is, and readers read all.
+func (s *Store) dueShards() int { return max(leastDueShards, s.shards()) }
+
+func (s *Store) dueShard(k hermod.AttemptKey) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(k.String())) // a hash never fails
-	return int(h.Sum32() % dueShards)
+	return int(h.Sum32() % uint32(s.dueShards()))
 }
 
 // Due reads rows whose NextAt is not after until, the earliest first.
@@ -113,12 +117,12 @@ func readDue[T any](
 	decode func(item) (T, bool, error), compare func(a, b T) int,
 ) ([]T, error) {
 	m := &merge[T]{db: s.db, compare: compare}
-	for n := range dueShards {
+	for n := range s.dueShards() {
 		m.streams = append(m.streams, &stream[T]{
 			span: span{
 				table: s.tables.Deliveries, index: due, pkName: "duePK", skName: "dueSK", pk: sharded(kind, n),
 				lo: "0", hi: until.UTC().Format(sortableTime) + "$", // '$' is next after '#'
-				ascending: true, page: pageOf(limit, dueShards),
+				ascending: true, page: pageOf(limit, s.dueShards()),
 			},
 			decode: decode,
 		})
@@ -135,7 +139,7 @@ func (s *Store) ClearDue(ctx context.Context, keys []hermod.AttemptKey) error {
 func (s *Store) clearDue(ctx context.Context, k hermod.AttemptKey) error {
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           aws.String(s.tables.Deliveries),
-		Key:                 attemptKey(k).item(),
+		Key:                 s.attemptKey(k).item(),
 		UpdateExpression:    aws.String("REMOVE duePK, dueSK"),
 		ConditionExpression: aws.String("attribute_exists(duePK)"),
 	})
@@ -147,8 +151,8 @@ func (s *Store) clearDue(ctx context.Context, k hermod.AttemptKey) error {
 
 // attemptRow keeps names short: a first-try success with 512 bytes of response
 // has to fit into one write unit, and it is in none of the indexes.
-func attemptRow(a *hermod.Attempt) item {
-	row := attemptKey(a.AttemptKey).item()
+func (s *Store) attemptRow(a *hermod.Attempt) item {
+	row := s.attemptKey(a.AttemptKey).item()
 	row.text("o", a.Owner)
 	row.textUnless(a.Owner, "a", a.Account)
 	row.textUnless(string(hermod.TriggerMatch), "tr", string(a.Trigger))
@@ -171,12 +175,12 @@ func attemptRow(a *hermod.Attempt) item {
 	row.text("nm", a.SubscriptionName)
 	row.retain(a.RetainUntil)
 
-	bySubscription := sharded(a.SubscriptionID, shard(a.EventID))
+	bySubscription := sharded(a.SubscriptionID, s.shard(a.EventID))
 	if !a.Success() {
 		row.text("failuresPK", bySubscription)
 	}
 	if a.State == hermod.Waiting && a.Carrier == hermod.CarrierDue {
-		row.text("duePK", sharded(due, dueShard(a.AttemptKey)))
+		row.text("duePK", sharded(due, s.dueShard(a.AttemptKey)))
 		row.text("dueSK", timeKey(a.NextAt, a.AttemptKey))
 	}
 	if a.State == hermod.Dead {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -13,51 +12,6 @@ import (
 
 	"hermod/pkg/hermod"
 )
-
-// CreateOwner puts an owner if absent; CodeConflict.
-func (s *Store) CreateOwner(ctx context.Context, o hermod.Owner) error {
-	row := ownerKey(o.ID).item()
-	row.text("org", o.Organization)
-	row.number("ret", int64(o.Retention))
-	row.number("v", o.Version)
-	row.time("at", o.CreatedAt)
-	standing, err := s.putNew(ctx, s.tables.Config, row)
-	if err != nil {
-		return wrap("creating an owner", err)
-	}
-	if standing != nil {
-		return hermod.Errorf(hermod.CodeConflict, "the owner exists already")
-	}
-	return nil
-}
-
-// Owners reads the rows of owners, consistently and in one request.
-func (s *Store) Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error) {
-	keys := make([]key, len(ids))
-	for i, id := range ids {
-		keys[i] = ownerKey(id)
-	}
-	rows, err := s.getAll(ctx, s.tables.Config, keys)
-	if err != nil {
-		return nil, wrap("reading owners", err)
-	}
-	owners := make(map[string]hermod.Owner, len(rows))
-	for _, row := range rows {
-		r := reader{item: row}
-		o := hermod.Owner{
-			ID:           r.str("PK"),
-			Organization: r.str("org"),
-			Retention:    time.Duration(r.int("ret")),
-			Version:      r.int("v"),
-			CreatedAt:    r.at("at"),
-		}
-		if r.err != nil {
-			return nil, r.err
-		}
-		owners[o.ID] = o
-	}
-	return owners, nil
-}
 
 // RegisterTypes makes the types known as types of the owner's events.
 func (s *Store) RegisterTypes(ctx context.Context, owner string, eventTypes []string) error {

@@ -32,12 +32,12 @@ func (s *Store) Dead(ctx context.Context, q hermod.DeadQuery) ([]hermod.DeadKey,
 		return b.Compare(a)
 	}}
 	for _, id := range ids {
-		for n := range shards {
+		for n := range s.shards() {
 			m.streams = append(m.streams, &stream[hermod.DeadKey]{
 				span: span{
 					table: s.tables.Deliveries, index: dead, pkName: "deadPK", skName: "deadSK", pk: sharded(id, n),
 					lo: deadBound(id, q.Above, "0"), hi: deadBound(id, q.Below, ":"), // around every digit
-					ascending: q.Ascending, page: pageOf(q.Limit, len(ids)*shards),
+					ascending: q.Ascending, page: pageOf(q.Limit, len(ids)*s.shards()),
 				},
 				decode: deadKeyOf,
 			})
@@ -97,7 +97,7 @@ func (s *Store) ClearDead(ctx context.Context, keys []hermod.AttemptKey) error {
 func (s *Store) clearDead(ctx context.Context, k hermod.AttemptKey) error {
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           aws.String(s.tables.Deliveries),
-		Key:                 attemptKey(k).item(),
+		Key:                 s.attemptKey(k).item(),
 		UpdateExpression:    aws.String("REMOVE deadPK, deadSK"),
 		ConditionExpression: aws.String("attribute_exists(deadPK)"),
 	})

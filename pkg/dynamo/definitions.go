@@ -111,7 +111,8 @@ func (s *Store) definitionWrites(account, event string, standing item, d *hermod
 		row.number("v", version+1)
 		write.Put = &types.Put{TableName: table, Item: row, ConditionExpression: &condition, ExpressionAttributeValues: values}
 	}
-	return []types.TransactWriteItem{ofDefinition: write, ofAccount: {Update: s.countDefinition(account, standing, d)}}
+	writes := []types.TransactWriteItem{ofDefinition: write, ofAccount: {Update: s.countDefinition(account, standing, d)}}
+	return append(writes, s.bumpCopies(account)...)
 }
 
 // growth is by how much the account's definitions and their bytes grow.

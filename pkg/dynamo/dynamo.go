@@ -21,11 +21,12 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// Tables names the three tables.
+// Tables names the three tables, and says how their logs are spread.
 type Tables struct {
 	Config     string
 	Events     string
 	Deliveries string
+	Shards     Shards
 }
 
 // A Store is the state of Hermod on DynamoDB. It is safe for concurrent use.

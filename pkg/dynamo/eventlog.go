@@ -97,7 +97,7 @@ func (s *Store) eventSpans(ctx context.Context, q hermod.EventQuery) (spans []sp
 	for _, ix := range []span{{index: byType, pkName: "typePK"}, {index: byOrganizationType, pkName: "orgTypePK"}} {
 		ix.table, ix.skName, ix.ascending = s.tables.Events, "typeSK", q.Ascending
 		if len(names) > 1 { // one request tells whether each name needs one
-			inIndex, err := s.hasAny(ctx, typeSpans(ix, q.Owner, sender, ""))
+			inIndex, err := s.hasAny(ctx, s.typeSpans(ix, q.Owner, sender, ""))
 			if err != nil {
 				return nil, false, err
 			}
@@ -105,7 +105,7 @@ func (s *Store) eventSpans(ctx context.Context, q hermod.EventQuery) (spans []sp
 				continue
 			}
 		}
-		spans = append(spans, typeSpans(ix, q.Owner, sender, names...)...)
+		spans = append(spans, s.typeSpans(ix, q.Owner, sender, names...)...)
 	}
 	return spans, false, nil
 }
@@ -129,9 +129,9 @@ func (s *Store) namesOf(ctx context.Context, owner, sender string) ([]string, er
 
 // typeSpans hold the keys of the owner's events of a sender's names in an index of
 // types.
-func typeSpans(index span, owner, sender string, names ...string) (spans []span) {
+func (s *Store) typeSpans(index span, owner, sender string, names ...string) (spans []span) {
 	for _, name := range names {
-		for n := range shards {
+		for n := range s.shards() {
 			index.pk, index.lo, index.hi = typePK(owner, sender, n), name+"#", name+"#"
 			spans = append(spans, index)
 		}
@@ -141,7 +141,7 @@ func typeSpans(index span, owner, sender string, names ...string) (spans []span)
 
 // tableSpans hold all of the account's events, whole.
 func (s *Store) tableSpans(account string, ascending bool) (spans []span) {
-	for n := range shards {
+	for n := range s.shards() {
 		spans = append(spans, span{
 			table: s.tables.Events, pkName: "PK", skName: "SK", pk: sharded(account, n), ascending: ascending,
 		})
@@ -151,7 +151,7 @@ func (s *Store) tableSpans(account string, ascending bool) (spans []span) {
 
 // organizationSpans hold the keys of the events that name the organization.
 func (s *Store) organizationSpans(organization string, ascending bool) (spans []span) {
-	for n := range shards {
+	for n := range s.shards() {
 		spans = append(spans, span{
 			table: s.tables.Events, index: byOrganization, pkName: "orgPK", skName: "SK",
 			pk: sharded(organization, n), ascending: ascending,
@@ -162,7 +162,7 @@ func (s *Store) organizationSpans(organization string, ascending bool) (spans []
 
 // subjectSpans hold the keys of the account's events of a subject.
 func (s *Store) subjectSpans(q hermod.EventQuery) (spans []span) {
-	for n := range shards {
+	for n := range s.shards() {
 		spans = append(spans, span{
 			table: s.tables.Events, index: bySubject, pkName: "subjectPK", skName: "SK",
 			pk: subjectPK(q.Owner, q.Subject, n), ascending: q.Ascending,

@@ -19,7 +19,7 @@ const putTimeout = 2 * time.Second
 // this very event: ids hold 62 random bits, so only an earlier try put it.
 func (s *Store) PutEvents(ctx context.Context, events []*hermod.Event) error {
 	err := forEach(ctx, len(events), func(ctx context.Context, i int) error {
-		row, err := eventRow(events[i])
+		row, err := s.eventRow(events[i])
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (s *Store) PutEvents(ctx context.Context, events []*hermod.Event) error {
 func (s *Store) EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error) {
 	rowKeys := make([]key, len(keys))
 	for i, k := range keys {
-		rowKeys[i] = eventKey(k)
+		rowKeys[i] = s.eventKey(k)
 	}
 	rows, err := s.getAll(ctx, s.tables.Events, rowKeys)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Store) Event(ctx context.Context, owner string, id hermod.ID) (*hermod.
 		return e, nil
 	}
 	// An owner that is an organization has the event in its index.
-	sp := s.organizationSpans(owner, true)[shard(id)]
+	sp := s.organizationSpans(owner, true)[s.shard(id)]
 	sp.lo, sp.hi = id.String()[:len(id.String())-1], id.String()+"~"
 	sp.page = 2
 	st := &stream[eventRef]{span: sp, decode: s.decodeEventRef}
@@ -89,9 +89,9 @@ func (s *Store) expired(row item) bool {
 	return !end.IsZero() && !s.now().Before(end)
 }
 
-func eventRow(e *hermod.Event) (item, error) {
-	row := eventKey(e.Key()).item()
-	n := shard(e.ID)
+func (s *Store) eventRow(e *hermod.Event) (item, error) {
+	row := s.eventKey(e.Key()).item()
+	n := s.shard(e.ID)
 	row.text("typePK", typePK(e.AccountID, e.Sender, n))
 	row.text("typeSK", e.Name+"#"+e.ID.String())
 	if e.OrganizationID != "" {

@@ -48,8 +48,8 @@ func sharded(id string, shard int) string { return id + "#" + strconv.Itoa(shard
 // unsharded is the inverse of sharded.
 func unsharded(pk string) string { return pk[:max(strings.LastIndexByte(pk, '#'), 0)] }
 
-func eventKey(k hermod.EventKey) key {
-	return key{sharded(k.Account, shard(k.ID)), k.ID.String()}
+func (s *Store) eventKey(k hermod.EventKey) key {
+	return key{sharded(k.Account, s.shard(k.ID)), k.ID.String()}
 }
 
 func eventKeyOf(k key) (hermod.EventKey, error) {
@@ -73,8 +73,12 @@ const maxRun = 999_999
 // runPrefix begins the sort keys of the attempts of a run.
 func runPrefix(k hermod.RunKey) string { return fmt.Sprintf("%s#%06d#", k.EventID, k.Run) }
 
-func attemptKey(k hermod.AttemptKey) key {
-	return key{sharded(k.SubscriptionID, shard(k.EventID)), fmt.Sprintf("%s%03d", runPrefix(k.RunKey), k.Number)}
+func (s *Store) attemptKey(k hermod.AttemptKey) key {
+	return key{sharded(k.SubscriptionID, s.shard(k.EventID)), attemptSK(k)}
+}
+
+func attemptSK(k hermod.AttemptKey) string {
+	return fmt.Sprintf("%s%03d", runPrefix(k.RunKey), k.Number)
 }
 
 func attemptKeyOf(k key) (hermod.AttemptKey, error) {
@@ -104,13 +108,3 @@ const sortableTime = "2006-01-02T15:04:05.000000000Z"
 func timeKey(t time.Time, k hermod.AttemptKey) string {
 	return t.UTC().Format(sortableTime) + "#" + k.String()
 }
-
-// shard is the shard of what an id names. There is one.
-//
-// The key of a run names no owner, so an owner's list of shard counts
-// (architecture.md, section 4) cannot be asked here; the keys carry the number so
-// that it can come later without moving a row.
-func shard(hermod.ID) int { return 0 }
-
-// shards is how many shards there are; reads merge them.
-const shards = 1

@@ -32,9 +32,9 @@ func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Atte
 	}
 	m := &merge[attemptRef]{db: s.db, compare: compareAttempts(q.Ascending)}
 	for _, id := range ids {
-		for n := range shards {
+		for n := range s.shards() {
 			sp := s.logSpan(q, id, n)
-			sp.page = pageOf(q.Limit, len(ids)*shards)
+			sp.page = pageOf(q.Limit, len(ids)*s.shards())
 			m.streams = append(m.streams, &stream[attemptRef]{span: sp, decode: s.decodeAttemptRef(q)})
 		}
 	}
@@ -83,7 +83,7 @@ func boundIn(subscription string, bound hermod.AttemptKey) string {
 	case c > 0:
 		return bound.EventID.String() // before them
 	default:
-		return attemptKey(bound).sk
+		return attemptSK(bound)
 	}
 }
 
@@ -128,7 +128,7 @@ func (s *Store) loadAttempts(q hermod.LogQuery) func(ctx context.Context, refs [
 		var missing []key
 		for _, ref := range refs {
 			if ref.body == nil {
-				missing = append(missing, attemptKey(ref.key))
+				missing = append(missing, s.attemptKey(ref.key))
 			}
 		}
 		rows, err := s.getAll(ctx, s.tables.Deliveries, missing)

@@ -28,9 +28,9 @@ func parkedPK(subscriptionID string, shard int) string {
 	return sharded(parkedPrefix+subscriptionID, shard)
 }
 
-func parkedKey(p *hermod.Parked) key {
-	k := attemptKey(p.Key())
-	k.pk = parkedPK(p.SubscriptionID, shard(p.EventID))
+func (s *Store) parkedKey(p *hermod.Parked) key {
+	k := s.attemptKey(p.Key())
+	k.pk = parkedPK(p.SubscriptionID, s.shard(p.EventID))
 	return k
 }
 
@@ -41,11 +41,11 @@ func (s *Store) Park(ctx context.Context, p *hermod.Parked) error {
 	if err != nil {
 		return fmt.Errorf("encoding a parked delivery: %w", err)
 	}
-	row := parkedKey(p).item()
+	row := s.parkedKey(p).item()
 	row.text("m", string(body))
 	row.text(token, p.Token)
 	row.time("wk", p.WakeAt)
-	row.text("duePK", sharded(parked, dueShard(p.Key())))
+	row.text("duePK", sharded(parked, s.dueShard(p.Key())))
 	row.text("dueSK", timeKey(p.WakeAt, p.Key()))
 	_, err = s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(s.tables.Deliveries), Item: row})
 	return wrap("parking a delivery", err)
@@ -64,11 +64,11 @@ func parkedOf(row item) (*hermod.Parked, bool, error) {
 // first, consistently.
 func (s *Store) ParkedOf(ctx context.Context, subscriptionID string, limit int) ([]*hermod.Parked, error) {
 	m := &merge[*hermod.Parked]{db: s.db, compare: func(a, b *hermod.Parked) int { return a.Key().Compare(b.Key()) }}
-	for n := range shards {
+	for n := range s.shards() {
 		m.streams = append(m.streams, &stream[*hermod.Parked]{
 			span: span{
 				table: s.tables.Deliveries, pkName: "PK", skName: "SK", pk: parkedPK(subscriptionID, n),
-				lo: belowIDs, hi: aboveIDs, ascending: true, page: pageOf(limit, shards),
+				lo: belowIDs, hi: aboveIDs, ascending: true, page: pageOf(limit, s.shards()),
 			},
 			decode: parkedOf,
 		})
@@ -89,7 +89,7 @@ func (s *Store) ParkedDue(ctx context.Context, until time.Time, limit int) ([]*h
 func (s *Store) Unpark(ctx context.Context, parked []*hermod.Parked) error {
 	return forEach(ctx, len(parked), func(ctx context.Context, i int) error {
 		_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: aws.String(s.tables.Deliveries), Key: parkedKey(parked[i]).item(),
+			TableName: aws.String(s.tables.Deliveries), Key: s.parkedKey(parked[i]).item(),
 			ConditionExpression:       aws.String(token + " = :t"),
 			ExpressionAttributeValues: item{":t": &types.AttributeValueMemberS{Value: parked[i].Token}},
 		})

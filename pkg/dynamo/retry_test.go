@@ -67,6 +67,11 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 
 func storeOn(t *testing.T, answer func(n int, c call) (int, any)) (*dynamo.Store, *service) {
 	t.Helper()
+	return storeOf(t, dynamo.Shards{}, answer)
+}
+
+func storeOf(t *testing.T, shards dynamo.Shards, answer func(n int, c call) (int, any)) (*dynamo.Store, *service) {
+	t.Helper()
 	cfg, err := awscfg.Load(func(name string) string {
 		return map[string]string{"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}[name]
 	}, awscfg.DynamoDB)
@@ -84,7 +89,7 @@ func storeOn(t *testing.T, answer func(n int, c call) (int, any)) (*dynamo.Store
 		next++
 		b[0] = next
 	}
-	tables := dynamo.Tables{Config: "config", Events: "events", Deliveries: "deliveries"}
+	tables := dynamo.Tables{Config: "config", Events: "events", Deliveries: "deliveries", Shards: shards}
 	return dynamo.New(cfg, tables, time.Now, random), s
 }
 

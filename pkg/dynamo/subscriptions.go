@@ -75,23 +75,12 @@ func (s *Store) writeSubscription(ctx context.Context, put *types.Put, sub *herm
 	owner := s.bump(sub.Owner)
 	owner.ConditionExpression = aws.String("attribute_exists(PK)")
 	writes := []types.TransactWriteItem{ofSubscription: {Put: put}, ofOwner: {Update: owner}}
+	writes = append(writes, s.bumpCopies(sub.Owner)...)
 	if sub.Global {
 		writes = append(writes, types.TransactWriteItem{Update: s.bump(hermod.EveryOwner)}, s.writeCopy(sub))
+		writes = append(writes, s.bumpCopies(hermod.EveryOwner)...)
 	}
 	return s.transact(ctx, writes)
-}
-
-// bump raises the version of an owner. Without a condition it makes the row where
-// there is none.
-func (s *Store) bump(owner string) *types.Update {
-	return &types.Update{
-		TableName:        aws.String(s.tables.Config),
-		Key:              ownerKey(owner).item(),
-		UpdateExpression: aws.String("ADD v :one"),
-		ExpressionAttributeValues: item{
-			":one": &types.AttributeValueMemberN{Value: "1"},
-		},
-	}
 }
 
 // global marks the row of a global subscription.

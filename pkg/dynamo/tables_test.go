@@ -132,9 +132,11 @@ func schema(pk, sk string) []types.KeySchemaElement {
 }
 
 // open makes a store on fresh tables.
-func open(t *testing.T, cfg aws.Config) *dynamo.Store {
+func open(t *testing.T, cfg aws.Config, shards dynamo.Shards) *dynamo.Store {
 	t.Helper()
-	return dynamo.New(cfg, createTables(t, cfg), time.Now, fillRandom).WithPutTimeout(patience).WithUsagePage(usagePage)
+	tables := createTables(t, cfg)
+	tables.Shards = shards
+	return dynamo.New(cfg, tables, time.Now, fillRandom).WithPutTimeout(patience).WithUsagePage(usagePage)
 }
 
 // usagePage makes pages of used units that the suite's logs fill.

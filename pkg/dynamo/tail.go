@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -83,14 +84,15 @@ func (s *Store) horizons() (table, index hermod.ID) {
 
 // hasAny reports whether any of the spans has a row.
 func (s *Store) hasAny(ctx context.Context, spans []span) (bool, error) {
-	for _, sp := range spans {
+	found := make([]bool, len(spans))
+	err := forEach(ctx, len(spans), func(ctx context.Context, i int) error {
+		sp := spans[i]
 		sp.lo, sp.hi, sp.page = belowIDs, aboveIDs, 1
 		out, err := s.db.Query(ctx, sp.input(nil))
-		if err != nil || len(out.Items) > 0 {
-			return err == nil, err
-		}
-	}
-	return false, nil
+		found[i] = err == nil && len(out.Items) > 0
+		return err
+	})
+	return slices.Contains(found, true), err
 }
 
 // A tailReader reads what came since a position, in the order of ids.

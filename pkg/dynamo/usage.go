@@ -63,13 +63,17 @@ func (s *Store) WithUsagePage(n int32) *Store {
 // Beyond that, whole hours are read from their sums, which this makes and keeps as
 // it comes by, and what is left at the two ends from the index.
 func (s *Store) Usage(ctx context.Context, q hermod.UsageQuery) ([]hermod.Unit, error) {
+	sums, now := make([]hermod.Usage, s.shards()), s.now()
+	err := forEach(ctx, len(sums), func(ctx context.Context, n int) (err error) {
+		u := usageReader{store: s, account: q.Account, shard: n, now: now}
+		sums[n], err = u.read(ctx, q)
+		return err
+	})
+	if err != nil {
+		return nil, wrap("summing up usage", err)
+	}
 	total := hermod.Usage{}
-	for n := range shards {
-		u := usageReader{store: s, account: q.Account, shard: n, now: s.now()}
-		sum, err := u.read(ctx, q)
-		if err != nil {
-			return nil, wrap("summing up usage", err)
-		}
+	for _, sum := range sums {
 		total.Add(sum.Units()...)
 	}
 	return total.Units(), nil

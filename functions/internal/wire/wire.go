@@ -62,10 +62,15 @@ func (e *Env) Store() (*dynamo.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring DynamoDB: %w", err)
 	}
+	shards, err := dynamo.ParseShards(e.Get("HERMOD_SHARDS"))
+	if err != nil {
+		return nil, fmt.Errorf("HERMOD_SHARDS: %w", err)
+	}
 	tables := dynamo.Tables{
 		Config:     e.Get("HERMOD_CONFIG_TABLE"),
 		Events:     e.Get("HERMOD_EVENTS_TABLE"),
 		Deliveries: e.Get("HERMOD_DELIVERIES_TABLE"),
+		Shards:     shards,
 	}
 	return dynamo.New(cfg, tables, e.Now, RandomBytes), nil
 }
