@@ -67,8 +67,8 @@ func put(t *testing.T, do func(s storeUnderTest) error) object {
 	return item
 }
 
-// typical is an event of half a kilobyte as the platform's producers send it, and
-// the attempt of its delivery with the longest response that is kept.
+// typical is an event as the platform's producers send it, and the attempt of its
+// delivery with the longest response that is kept.
 func typical() (*hermod.Event, *hermod.Attempt) {
 	id := hermod.NewIDs(time.Now, fillOnes).Next()
 	account := "a-spge-LocalAccount00000001"
@@ -98,9 +98,10 @@ func fillOnes(b []byte) {
 func TestTypicalRowsFitIntoOneWriteUnit(t *testing.T) {
 	t.Parallel()
 	e, a := typical()
+	e.Data = []byte(platformEvent(t))
 	for name, item := range map[string]object{
-		"event of 512 bytes": put(t, func(s storeUnderTest) error { return s.PutEvents(t.Context(), []*hermod.Event{e}) }),
-		"first-try success":  put(t, func(s storeUnderTest) error { return s.PutAttempt(t.Context(), a) }),
+		"event of 1.5 KB":   put(t, func(s storeUnderTest) error { return s.PutEvents(t.Context(), []*hermod.Event{e}) }),
+		"first-try success": put(t, func(s storeUnderTest) error { return s.PutAttempt(t.Context(), a) }),
 	} {
 		if size := itemSize(t, item); size > writeUnit {
 			t.Errorf("%s: got %d bytes, want %d at most", name, size, writeUnit)

@@ -43,6 +43,7 @@ type Store struct {
 	// usagePage is how many index entries of used units one request reads; nil for as
 	// many as there are in 1 MB.
 	usagePage *int32
+	data      *compressor
 }
 
 // New makes a Store. The clock decides which rows are past their time to live, the
@@ -53,6 +54,7 @@ func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte
 	return &Store{
 		db: db, tables: tables, now: now, random: random,
 		retryer: retryer, patient: awscfg.NewRetryer(retryConflicts), putTimeout: putTimeout,
+		data: &compressor{},
 	}
 }
 

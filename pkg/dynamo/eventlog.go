@@ -189,7 +189,7 @@ func (s *Store) decodeEventRef(it item) (eventRef, bool, error) {
 	if s.expired(it) {
 		return eventRef{key: k, expired: true}, false, nil
 	}
-	e, err := eventOf(it)
+	e, err := s.eventOf(it)
 	return eventRef{key: k, body: e}, true, err
 }
 

@@ -46,7 +46,7 @@ func (s *Store) EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[he
 		if s.expired(row) {
 			continue
 		}
-		e, err := eventOf(row)
+		e, err := s.eventOf(row)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +111,9 @@ func (s *Store) eventRow(e *hermod.Event) (item, error) {
 	row.text("s", e.Sender)
 	row.text("n", e.Name)
 	row.time("at", e.Timestamp)
-	row.binary("d", e.Data)
+	if err := s.data.pack(row, e.Data); err != nil {
+		return nil, err
+	}
 	row.time("x", e.ExpiresAt)
 	row.flag("i", e.Internal)
 	row.flag("mk", e.Mock)
@@ -137,7 +139,7 @@ func formatMatch(e *hermod.Event, m hermod.Ref) string {
 	return m.Owner + "#" + m.ID
 }
 
-func eventOf(row item) (*hermod.Event, error) {
+func (s *Store) eventOf(row item) (*hermod.Event, error) {
 	k, err := eventKeyOf(keyOf(row))
 	if err != nil {
 		return nil, err
@@ -148,7 +150,6 @@ func eventOf(row item) (*hermod.Event, error) {
 		Timestamp:      r.at("at"),
 		Sender:         r.str("s"),
 		Name:           r.str("n"),
-		Data:           r.bytes("d"),
 		AccountID:      k.Account,
 		OrganizationID: r.str("org"),
 		ExpiresAt:      r.at("x"),
@@ -158,6 +159,8 @@ func eventOf(row item) (*hermod.Event, error) {
 		RetainUntil:    r.retainUntil(),
 		Subject:        subjectOf(k.Account, r.str("subjectPK")),
 	}
+	e.Data, err = s.data.unpack(row)
+	r.fail(compressedData, err)
 	e.Units, err = hermod.ParseUnits(r.str("u"))
 	r.fail("u", err)
 	for _, m := range r.strs("m") {

@@ -111,7 +111,11 @@ func (f *fixture) eventRoundTrip(t *testing.T) {
 	old.Tags, old.Matches = []string{}, []hermod.Ref{}
 	large := f.event(f.name("a"))
 	large.Data = fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), hermod.MaxEventBytes-100))
-	events := []*hermod.Event{full, bare, old, large}
+	dense := f.event(f.name("a")) // as large, and nothing in it repeats
+	noise := make([]byte, hermod.MaxEventBytes/2-100)
+	fillRandom(noise)
+	dense.Data = fmt.Appendf(nil, `"%x"`, noise)
+	events := []*hermod.Event{full, bare, old, large, dense}
 	must(t, f.store.PutEvents(t.Context(), events))
 	for _, e := range events {
 		found := got(f.store.EventsByKey(t.Context(), []hermod.EventKey{e.Key()}))(t)
