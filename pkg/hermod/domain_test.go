@@ -84,9 +84,10 @@ func TestTheDefaultScheduleIsThatOfStandardWebhooks(t *testing.T) {
 func TestSecretsStayOutOfTextAndLogs(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
-	s := hermod.Subscription{ID: "s-1", Secrets: hermod.Secrets{Configuration: []byte(`"` + secret + `"`), SigningSecret: secret}}
+	s := hermod.Subscription{ID: "s-1", Secrets: hermod.Secrets{Configuration: []byte(`"` + secret + `"`), SigningSecret: secret, Former: []hermod.FormerSecret{{Secret: secret}}}}
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", slog.Any("secrets", s.Secrets), slog.String("subscription", fmt.Sprintf("%+v %v %#v", s, s, s)))
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", slog.Any("secrets", s.Secrets), slog.Any("former", s.Secrets.Former[0]),
+		slog.String("subscription", fmt.Sprintf("%+v %v %#v %+v %#v", s, s, s, s.Secrets.Former, s.Secrets.Former)))
 	if strings.Contains(log.String(), secret) {
 		t.Errorf("a log shows the secret: %s", &log)
 	}

@@ -105,6 +105,9 @@ const (
 	Unsigned         SigningType = ""
 	HMACSHA256       SigningType = "HmacSha256"
 	StandardWebhooks SigningType = "StandardWebhooks"
+	// Ed25519 is StandardWebhooks by key pairs, whose private keys stand as the
+	// secrets.
+	Ed25519 SigningType = "StandardWebhooksEd25519"
 )
 
 // Secrets are the parts of a subscription that must never be stored or logged in
@@ -113,6 +116,9 @@ const (
 type Secrets struct {
 	Configuration json.RawMessage `json:"configuration,omitempty"`
 	SigningSecret string          `json:"signingSecret,omitempty"`
+	// Former are what SigningSecret has replaced and some of which still sign, the
+	// newest first.
+	Former []FormerSecret `json:"former,omitempty"`
 }
 
 // LogValue keeps secrets out of logs.

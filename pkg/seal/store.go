@@ -114,7 +114,7 @@ func (st *Store) seal(ctx context.Context, s *hermod.Subscription) ([]byte, erro
 }
 
 func equal(a, b hermod.Secrets) bool {
-	return a.SigningSecret == b.SigningSecret && bytes.Equal(a.Configuration, b.Configuration)
+	return a.SameSigning(b) && bytes.Equal(a.Configuration, b.Configuration)
 }
 
 // Subscription reads a subscription with its secrets.
@@ -178,7 +178,7 @@ func (st *Store) open(ctx context.Context, s *hermod.Subscription) (hermod.Secre
 				return openedSecrets{}, fmt.Errorf("reading what was sealed: %w", err)
 			}
 			// An append by one reader must not write into what the others see.
-			o.secrets.Configuration = slices.Clip(o.secrets.Configuration)
+			o.secrets.Configuration, o.secrets.Former = slices.Clip(o.secrets.Configuration), slices.Clip(o.secrets.Former)
 			return o, nil
 		})
 	return o.secrets, err

@@ -42,34 +42,49 @@ const (
 // the id is empty or could be mistaken for more than an id, and where no secret
 // is given.
 func StandardWebhooks(h http.Header, id string, at time.Time, body []byte, secrets ...string) error {
+	content, err := newContent(id, at, body)
+	if err != nil {
+		return err
+	}
+	signatures := make([]string, len(secrets))
+	for i, secret := range secrets {
+		mac := hmac.New(sha256.New, standardKey(secret))
+		mac.Write([]byte(content.head))
+		mac.Write(content.body)
+		signatures[i] = versionOne + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	}
+	return content.write(h, signatures)
+}
+
+// content is what a Standard Webhooks signature is over: id.timestamp.body.
+type content struct {
+	id, timestamp string
+	// head is all that stands before the body.
+	head string
+	body []byte
+}
+
+func newContent(id string, at time.Time, body []byte) (content, error) {
 	// The signed content is joined by dots, so a dot in the id would let one
 	// signature stand for two readings.
 	if id == "" || strings.ContainsFunc(id, func(r rune) bool { return r == '.' || r <= ' ' || r > '~' }) {
-		return fmt.Errorf("signing: %q cannot be a webhook-id", id)
-	}
-	if len(secrets) == 0 {
-		return errors.New("signing: no secret")
+		return content{}, fmt.Errorf("signing: %q cannot be a webhook-id", id)
 	}
 	timestamp := strconv.FormatInt(at.Unix(), 10)
-	signatures := make([]byte, 0, len(secrets)*(len(versionOne)+base64.StdEncoding.EncodedLen(sha256.Size)+1))
-	for i, secret := range secrets {
-		if i > 0 {
-			signatures = append(signatures, ' ')
-		}
-		signatures = append(signatures, versionOne...)
-		signatures = appendStandard(signatures, secret, id, timestamp, body)
-	}
-	h[HeaderID] = []string{id}
-	h[HeaderTimestamp] = []string{timestamp}
-	h[HeaderSignature] = []string{string(signatures)}
-	return nil
+	return content{id, timestamp, id + "." + timestamp + ".", body}, nil
 }
 
-func appendStandard(dst []byte, secret, id, timestamp string, body []byte) []byte {
-	mac := hmac.New(sha256.New, standardKey(secret))
-	mac.Write([]byte(id + "." + timestamp + "."))
-	mac.Write(body)
-	return base64.StdEncoding.AppendEncode(dst, mac.Sum(nil))
+func (c content) bytes() []byte { return append([]byte(c.head), c.body...) }
+
+// write sets the headers. Signatures stand in one header, with spaces between them.
+func (c content) write(h http.Header, signatures []string) error {
+	if len(signatures) == 0 {
+		return errors.New("signing: no secret")
+	}
+	h[HeaderID] = []string{c.id}
+	h[HeaderTimestamp] = []string{c.timestamp}
+	h[HeaderSignature] = []string{strings.Join(signatures, " ")}
+	return nil
 }
 
 // standardKey reads the key out of a secret: what stands in base64 after whsec_,
@@ -90,7 +105,17 @@ const secretBytes = 32
 
 // NewSecret makes a Standard Webhooks secret of 32 random bytes.
 func NewSecret(random func([]byte)) string {
+	return secretPrefix + base64.StdEncoding.EncodeToString(randomKey(random))
+}
+
+// NewText makes a secret that is used as the text it is: 32 random bytes in base64url
+// (RFC 4648, section 5), which are 43 characters.
+func NewText(random func([]byte)) string {
+	return base64.RawURLEncoding.EncodeToString(randomKey(random))
+}
+
+func randomKey(random func([]byte)) []byte {
 	key := make([]byte, secretBytes)
 	random(key)
-	return secretPrefix + base64.StdEncoding.EncodeToString(key)
+	return key
 }

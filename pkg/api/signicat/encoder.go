@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"hermod/pkg/deliver"
 	"hermod/pkg/hermod"
@@ -43,20 +44,41 @@ func (c Encoder) Encode(_ context.Context, d deliver.Delivery) (deliver.Payload,
 	h := http.Header{}
 	h.Set("X-Signicat-Event-Id", e.ID.String())
 	h.Set("X-Signicat-Delivery-Attempt-Id", d.Key.String())
-	if s.Signing != hermod.Unsigned {
-		if s.Signing == hermod.HMACSHA256 {
-			signature := sign.HMACHex(s.Secrets.SigningSecret, body)
-			for _, name := range c.headers() {
-				h.Set(name, signature)
-			}
-		}
-		if err := sign.StandardWebhooks(h, e.ID.String(), d.At, body, s.Secrets.SigningSecret); err != nil {
-			return deliver.Payload{}, fmt.Errorf("signing event %s: %w", e.ID, err)
-		}
+	if err := c.sign(h, d, body); err != nil {
+		return deliver.Payload{}, fmt.Errorf("signing event %s: %w", e.ID, err)
 	}
 	return deliver.Payload{
 		Body: body, ContentType: mediaType, Header: h, Event: attributesOf(e, d.Key.Run), CloudEvent: attributes,
 	}, nil
+}
+
+// previousSuffix ends the name of the header that carries the HMACs by former secrets.
+const previousSuffix = "-Previous"
+
+// sign signs by the secrets that are valid when the attempt is made. The header of the
+// native signature holds that of the newest alone, since receivers compare the whole of
+// it; those of former ones stand in a header beside it. The signatures of Standard
+// Webhooks are a list by their specification.
+func (c Encoder) sign(h http.Header, d deliver.Delivery, body []byte) error {
+	id, secrets := d.Event.ID.String(), d.Subscription.Secrets.ValidAt(d.At)
+	switch {
+	case d.Subscription.Signing == hermod.Unsigned, secrets[0] == "": // damaged in the store, which a push says
+		return nil
+	case d.Subscription.Signing == hermod.Ed25519:
+		return sign.StandardWebhooksEd25519(h, id, d.At, body, secrets...)
+	case d.Subscription.Signing == hermod.HMACSHA256:
+		signatures := make([]string, len(secrets))
+		for i, secret := range secrets {
+			signatures[i] = sign.HMACHex(secret, body)
+		}
+		for _, name := range c.headers() {
+			h.Set(name, signatures[0])
+			if former := signatures[1:]; len(former) > 0 {
+				h.Set(name+previousSuffix, strings.Join(former, ", "))
+			}
+		}
+	}
+	return sign.StandardWebhooks(h, id, d.At, body, secrets...)
 }
 
 // attributesOf is what a delivery to a queue or a topic says beside its body.

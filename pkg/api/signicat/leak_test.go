@@ -106,20 +106,21 @@ func TestWhatHappensInsideStaysInside(t *testing.T) {
 			path := row.Path
 			if strings.Contains(path, "{") {
 				path = with(path, map[string]string{
-					signicat.Base + "/events/{id}":                           strings.Repeat("0", 32),
-					signicat.Base + "/subscriptions/{subscriptionId}":        "s-" + local + "-abcde",
-					signicat.Base + "/events/{id}/replay":                    strings.Repeat("0", 32),
-					signicat.Base + "/subscriptions/{subscriptionId}/mock":   "s-" + local + "-abcde",
-					signicat.Base + "/subscriptions/{subscriptionId}/check":  "s-" + local + "-abcde",
-					signicat.Base + "/subscriptions/{subscriptionId}/pause":  "s-" + local + "-abcde",
-					signicat.Base + "/subscriptions/{subscriptionId}/resume": "s-" + local + "-abcde",
-					signicat.Base + "/replays/{replayId}":                    strings.Repeat("0", 32),
-					signicat.Base + "/delivery-logs/{id}":                    "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
-					signicat.Base + "/delivery-logs/{id}/retry":              "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
-					signicat.Base + "/dead-letters/{id}":                     "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
-					signicat.Base + "/dead-letters/{id}/redrive":             "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
-					signicat.Base + "/metadata/events/{type}":                "sign:done",
-					signicat.Base + "/credentials/{credentialId}":            "apikey:" + strings.Repeat("a", 16),
+					signicat.Base + "/events/{id}":                                  strings.Repeat("0", 32),
+					signicat.Base + "/subscriptions/{subscriptionId}":               "s-" + local + "-abcde",
+					signicat.Base + "/events/{id}/replay":                           strings.Repeat("0", 32),
+					signicat.Base + "/subscriptions/{subscriptionId}/mock":          "s-" + local + "-abcde",
+					signicat.Base + "/subscriptions/{subscriptionId}/check":         "s-" + local + "-abcde",
+					signicat.Base + "/subscriptions/{subscriptionId}/pause":         "s-" + local + "-abcde",
+					signicat.Base + "/subscriptions/{subscriptionId}/resume":        "s-" + local + "-abcde",
+					signicat.Base + "/subscriptions/{subscriptionId}/secret/rotate": "s-" + local + "-abcde",
+					signicat.Base + "/replays/{replayId}":                           strings.Repeat("0", 32),
+					signicat.Base + "/delivery-logs/{id}":                           "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/delivery-logs/{id}/retry":                     "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/dead-letters/{id}":                            "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/dead-letters/{id}/redrive":                    "s-" + local + "-abcde-" + strings.Repeat("0", 32) + "-0-1",
+					signicat.Base + "/metadata/events/{type}":                       "sign:done",
+					signicat.Base + "/credentials/{credentialId}":                   "apikey:" + strings.Repeat("a", 16),
 				}[cmp.Or(row.AliasOf, path)])
 			}
 			a := w.do(t, "local", row.Method, path, requestBody(row))

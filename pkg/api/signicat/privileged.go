@@ -34,7 +34,7 @@ func sameSubscription(a, b *hermod.Subscription) bool {
 		slices.Equal(a.Filters, b.Filters) && slices.Equal(a.Tags, b.Tags) &&
 		a.IncludeInternal == b.IncludeInternal && a.Global == b.Global && a.Translate == b.Translate &&
 		a.Signing == b.Signing && a.Format == b.Format && a.ExpiresAt.Equal(b.ExpiresAt) &&
-		a.Secrets.SigningSecret == b.Secrets.SigningSecret && sameJSON(a.Secrets.Configuration, b.Secrets.Configuration)
+		a.Secrets.SameSigning(b.Secrets) && sameJSON(a.Secrets.Configuration, b.Secrets.Configuration)
 }
 
 // sameJSON compares values, not how they are written.

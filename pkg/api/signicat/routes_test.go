@@ -38,6 +38,9 @@ func things() map[string]func(t *testing.T, w *world) string {
 		signicat.Base + "/subscriptions/{subscriptionId}/check":  subscription,
 		signicat.Base + "/subscriptions/{subscriptionId}/pause":  subscription,
 		signicat.Base + "/subscriptions/{subscriptionId}/resume": subscription,
+		signicat.Base + "/subscriptions/{subscriptionId}/secret/rotate": func(t *testing.T, w *world) string {
+			return w.subscribe(t, "local", `,"messageAuthentication":{"authenticationType":"StandardWebhooks"}`)
+		},
 		signicat.Base + "/replays/{replayId}": func(t *testing.T, w *world) string {
 			return w.replay(t, "local")["id"].(string)
 		},
@@ -129,7 +132,7 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 
 // thing is the path of what an action is done to, or the path itself.
 func thing(path string) string {
-	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test|check|pause|resume|redrive|retry)$`).ReplaceAllString(path, "")
+	return regexp.MustCompile(`/(replay|mock|mock-event|mockevent|test|check|pause|resume|secret/rotate|redrive|retry)$`).ReplaceAllString(path, "")
 }
 
 // writesItsOwn checks a row that makes what the path names: another account makes

@@ -10,7 +10,6 @@ import (
 	"hermod/pkg/api/input"
 	"hermod/pkg/api/subscription"
 	"hermod/pkg/hermod"
-	"hermod/pkg/sign"
 )
 
 // subscriptionInput is the body of a create or an update.
@@ -211,44 +210,4 @@ func (f *fields) needs(p *hermod.Principal, scope string) {
 	if !p.Has(scope) {
 		f.forbidden = scope
 	}
-}
-
-// authentication reads how deliveries are signed and reports whether a secret was
-// made for it. An update that says nothing of the secret of StandardWebhooks keeps
-// the one there is.
-func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (made bool) {
-	var in wireAuthentication
-	before := s.Signing
-	secret := s.Secrets.SigningSecret
-	s.Signing, s.Secrets.SigningSecret = hermod.Unsigned, ""
-	if !f.Read("messageAuthentication", &in, "an object with authenticationType") {
-		return false
-	}
-	switch in.AuthenticationType {
-	case "None":
-	case string(hermod.HMACSHA256):
-		s.Signing = hermod.HMACSHA256
-		if in.HMACSHA256 == nil || in.HMACSHA256.Secret == "" || len(in.HMACSHA256.Secret) > maxSecret {
-			f.Fail("messageAuthentication.hmacSha256.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
-			return false
-		}
-		s.Secrets.SigningSecret = in.HMACSHA256.Secret
-	case string(hermod.StandardWebhooks):
-		s.Signing = hermod.StandardWebhooks
-		given := in.StandardWebhooks != nil && in.StandardWebhooks.Secret != "" && in.StandardWebhooks.Secret != masked
-		switch {
-		case given && len(in.StandardWebhooks.Secret) > maxSecret:
-			f.Fail("messageAuthentication.standardWebhooks.secret", fmt.Sprintf("must be 1 to %d bytes", maxSecret))
-		case given:
-			s.Secrets.SigningSecret = in.StandardWebhooks.Secret
-		case before == hermod.StandardWebhooks:
-			s.Secrets.SigningSecret = secret
-		default:
-			s.Secrets.SigningSecret = sign.NewSecret(random)
-			return true
-		}
-	default:
-		f.Fail("messageAuthentication.authenticationType", "must be None, HmacSha256 or StandardWebhooks")
-	}
-	return false
 }

@@ -47,17 +47,6 @@ type wireSubscription struct {
 	ExternalID string `json:"externalId,omitempty"`
 }
 
-// wireAuthentication is how deliveries are signed.
-type wireAuthentication struct {
-	AuthenticationType string      `json:"authenticationType"`
-	HMACSHA256         *wireSecret `json:"hmacSha256,omitempty"`
-	StandardWebhooks   *wireSecret `json:"standardWebhooks,omitempty"`
-}
-
-type wireSecret struct {
-	Secret string `json:"secret"`
-}
-
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}
@@ -73,8 +62,8 @@ func subscriptionItemOf(s *hermod.Subscription, now time.Time, base string) subs
 	}
 }
 
-// subscriptionOf shows a subscription; one that has ended is shown as not active. The HMAC secret is echoed, as the contract
-// has it; a generated one is shown where reveal says that it was made just now.
+// subscriptionOf shows a subscription; one that has ended is shown as not active. reveal
+// says that its signing secret was made just now.
 func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubscription {
 	w := wireSubscription{
 		ID: s.ID, Name: s.Name, Active: s.InForce(now), OwnerID: s.Owner, Type: s.Type,
@@ -85,25 +74,11 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 		IncludeInternalEvents: trueOrNull(s.IncludeInternal), IsGlobalSubscription: trueOrNull(s.Global),
 		Paused:    s.Health != nil && s.Health.Paused,
 		Translate: s.Translate, OutputFormat: s.Format,
+		MessageAuthentication: authenticationOf(s, now, reveal),
 	}
 	switch s.Type {
 	case hermod.AWSSQS, hermod.AWSSNS, hermod.AWSEventBridge, hermod.AWSKinesis:
 		w.ExternalID = s.Ref().ExternalID()
-	}
-	switch s.Signing {
-	case hermod.HMACSHA256:
-		w.MessageAuthentication = &wireAuthentication{
-			AuthenticationType: string(s.Signing), HMACSHA256: &wireSecret{s.Secrets.SigningSecret},
-		}
-	case hermod.StandardWebhooks:
-		secret := masked
-		if reveal {
-			secret = s.Secrets.SigningSecret
-		}
-		w.MessageAuthentication = &wireAuthentication{
-			AuthenticationType: string(s.Signing), StandardWebhooks: &wireSecret{secret},
-		}
-	case hermod.Unsigned:
 	}
 	return w
 }

@@ -42,6 +42,7 @@ func (s *Subscriptions) Routes() []api.Route {
 		{Method: http.MethodPost, Path: one + "/check", Resource: resource, Access: manage(s.check)},
 		{Method: http.MethodPost, Path: one + "/pause", Resource: resource, Access: manage(s.pause(true))},
 		{Method: http.MethodPost, Path: one + "/resume", Resource: resource, Access: manage(s.pause(false))},
+		{Method: http.MethodPost, Path: one + "/secret/rotate", Resource: resource, Access: manage(s.rotate)},
 	}
 }
 

@@ -137,6 +137,7 @@ func (k Keeper) Change(ctx context.Context, find func() (*hermod.Subscription, e
 			return nil, err
 		}
 		s.UpdatedAt = k.Now().UTC()
+		s.Secrets.DropEnded(s.UpdatedAt)
 		err = k.Store.UpdateSubscription(ctx, &s)
 		if err == nil {
 			return &s, nil
