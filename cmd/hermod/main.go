@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"hermod/pkg/hermod"
 )
 
 // A command is one word after hermod.
@@ -52,6 +54,7 @@ func main() {
 }
 
 func run(ctx context.Context, c *console, args []string) error {
+	ctx = hermod.WithActor(ctx, hermod.Actor{Kind: hermod.ActorOperator})
 	if len(args) > 0 {
 		for _, cmd := range commands() {
 			if cmd.name == args[0] {

@@ -1,4 +1,4 @@
-// The credentials function manages OAuth clients and API keys.
+// The credentials function manages OAuth clients and API keys, and shows the audit log.
 package main
 
 import (
@@ -16,9 +16,11 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	keys := e.Keys(store, nil)
+	cursors := api.Cursors{Keys: keys.CursorKeys}
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: store, Now: e.Now, Random: wire.RandomBytes},
-		Cursors:  api.Cursors{Keys: keys.CursorKeys}, BaseURL: e.BaseURL(),
+		Cursors:  cursors, BaseURL: e.BaseURL(),
 	}
-	return e.HTTP(store, keys, credentials.Routes()), nil
+	changes := &signicat.AuditLog{Store: store, Cursors: cursors, BaseURL: e.BaseURL()}
+	return e.HTTP(store, keys, append(credentials.Routes(), changes.Routes()...)), nil
 }

@@ -100,6 +100,7 @@ func (s *Server) methods(pattern string, rows map[string]Access) http.Handler {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line *line) error {
 	if row.public != nil {
+		r = r.WithContext(hermod.WithActor(r.Context(), hermod.Actor{Kind: hermod.ActorHermod, Trace: line.trace}))
 		if err := s.count(r, row); err != nil {
 			return err
 		}
@@ -110,6 +111,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line 
 		return err
 	}
 	line.principal = principal
+	r = r.WithContext(hermod.WithActor(r.Context(), hermod.Actor{
+		Kind: hermod.ActorCredential, Credential: principal.CredentialID, Trace: line.trace,
+	}))
 	if s.limiter != nil {
 		if err := s.limiter.Take(principal.CredentialID); err != nil {
 			return err

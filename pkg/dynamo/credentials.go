@@ -2,12 +2,10 @@ package dynamo
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"hermod/pkg/hermod"
@@ -22,20 +20,25 @@ func credentialPointerKey(account, id string) key { return key{account, credenti
 
 // Credential finds a credential by its id; CodeNotFound.
 func (s *Store) Credential(ctx context.Context, id string) (*hermod.Credential, error) {
-	row, err := s.get(ctx, s.tables.Config, credentialKey(id))
+	c, err := s.credential(ctx, id)
 	if err != nil {
-		return nil, wrap("reading a credential", err)
-	}
-	var c *hermod.Credential
-	if row != nil {
-		if c, err = credentialOf(row); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	if c == nil || c.Forgotten(s.now()) {
-		return nil, hermod.Errorf(hermod.CodeNotFound, "no such credential")
+		return nil, errNoCredential()
 	}
 	return c, nil
+}
+
+func errNoCredential() error { return hermod.Errorf(hermod.CodeNotFound, "no such credential") }
+
+// credential reads the row of a credential, nil for none.
+func (s *Store) credential(ctx context.Context, id string) (*hermod.Credential, error) {
+	row, err := s.get(ctx, s.tables.Config, credentialKey(id))
+	if err != nil || row == nil {
+		return nil, wrap("reading a credential", err)
+	}
+	return credentialOf(row)
 }
 
 // Credentials are the account's, revoked ones included, in the order of their ids.
@@ -65,8 +68,28 @@ func (s *Store) Credentials(ctx context.Context, account string) ([]*hermod.Cred
 	return all, nil
 }
 
+// credentialTries is how often a change is tried again that another one of the same
+// credential came before.
+const credentialTries = 5
+
 // PutCredential writes or replaces a credential, with the pointer of its account.
 func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
+	for range credentialTries {
+		was, err := s.credential(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		err = s.change(ctx, c.ChangeOf(was), s.credentialWrites(c, was)...)
+		if failedCondition(err) < 0 {
+			return wrap("putting a credential", err)
+		}
+	}
+	return hermod.Errorf(hermod.CodeUnavailable, "the credential is being changed by others; try again")
+}
+
+// credentialWrites put c where was stood, nil for nothing: on the condition that what the
+// audit log will say of it is so.
+func (s *Store) credentialWrites(c, was *hermod.Credential) []types.TransactWriteItem {
 	row := credentialKey(c.ID).item()
 	row.text("n", c.Name)
 	row.text("t", c.Tenant)
@@ -76,32 +99,49 @@ func (s *Store) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	row.list("sc", len(c.Scopes), func(i int) string { return c.Scopes[i] })
 	row.time("at", c.CreatedAt)
 	row.time("rv", c.RevokedAt)
-	rows := []item{row}
+	row.retain(c.RetainUntil())
+	put := &types.Put{TableName: aws.String(s.tables.Config), Item: row, ConditionExpression: aws.String(credentialStands(was))}
+	writes := []types.TransactWriteItem{{Put: put}}
 	if c.Account != "" {
-		rows = append(rows, credentialPointerKey(c.Account, c.ID).item())
+		pointer := credentialPointerKey(c.Account, c.ID).item()
+		pointer.retain(c.RetainUntil())
+		writes = append(writes, types.TransactWriteItem{Put: &types.Put{TableName: aws.String(s.tables.Config), Item: pointer}})
 	}
-	puts := make([]types.TransactWriteItem, len(rows))
-	for i := range rows {
-		rows[i].retain(c.RetainUntil())
-		puts[i].Put = &types.Put{TableName: aws.String(s.tables.Config), Item: rows[i]}
+	return writes
+}
+
+// credentialStands is the condition that the credential is there or not, and revoked or
+// not, as it was read.
+func credentialStands(was *hermod.Credential) string {
+	switch {
+	case was == nil:
+		return "attribute_not_exists(PK)"
+	case was.RevokedAt.IsZero():
+		return "attribute_exists(PK) AND attribute_not_exists(rv)"
+	default:
+		return "attribute_exists(rv)"
 	}
-	_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: puts},
-		func(o *dynamodb.Options) { o.Retryer = s.patient })
-	return wrap("putting a credential", err)
 }
 
 // RenameCredential changes the name of a credential that is not revoked, and nothing
 // else of it; CodeNotFound. The name must not be empty.
 func (s *Store) RenameCredential(ctx context.Context, id, name string) error {
-	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	c, err := s.credential(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c == nil || !c.RevokedAt.IsZero() {
+		return errNoCredential()
+	}
+	err = s.change(ctx, c.RenameChange(), types.TransactWriteItem{Update: &types.Update{
 		TableName:                 aws.String(s.tables.Config),
 		Key:                       credentialKey(id).item(),
 		UpdateExpression:          aws.String("SET n = :n"),
-		ConditionExpression:       aws.String("attribute_exists(PK) AND attribute_not_exists(rv)"),
+		ConditionExpression:       aws.String(credentialStands(c)),
 		ExpressionAttributeValues: item{":n": &types.AttributeValueMemberS{Value: name}},
-	})
-	if _, gone := errors.AsType[*types.ConditionalCheckFailedException](err); gone {
-		return hermod.Errorf(hermod.CodeNotFound, "no such credential")
+	}})
+	if failedCondition(err) >= 0 {
+		return errNoCredential()
 	}
 	return wrap("renaming a credential", err)
 }
@@ -149,20 +189,22 @@ func (s *Store) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
 	row.binary("pub", k.Public)
 	row.binary("sealed", k.Sealed)
 	row.time("at", k.CreatedAt)
-	standing, err := s.putNew(ctx, s.tables.Config, row)
-	if err != nil {
-		return wrap("putting a signing key", err)
-	}
-	if standing != nil {
+	change := hermod.Change{Owner: hermod.EveryOwner, Action: hermod.SigningKeyCreated, Target: k.ID}
+	err := s.change(ctx, change, s.putAbsent(row))
+	if failedCondition(err) >= 0 {
 		return hermod.Errorf(hermod.CodeConflict, "the signing key exists already")
 	}
-	return nil
+	return wrap("putting a signing key", err)
 }
 
 // DeleteSigningKey deletes a key. One that is not there is no error.
 func (s *Store) DeleteSigningKey(ctx context.Context, id string) error {
-	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: aws.String(s.tables.Config), Key: signingKeyKey(id).item(),
-	})
+	change := hermod.Change{Owner: hermod.EveryOwner, Action: hermod.SigningKeyDeleted, Target: id}
+	err := s.change(ctx, change, types.TransactWriteItem{Delete: &types.Delete{
+		TableName: aws.String(s.tables.Config), Key: signingKeyKey(id).item(), ConditionExpression: aws.String("attribute_exists(PK)"),
+	}})
+	if failedCondition(err) >= 0 {
+		return nil
+	}
 	return wrap("deleting a signing key", err)
 }

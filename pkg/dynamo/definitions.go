@@ -72,7 +72,11 @@ func (s *Store) changeDefinition(ctx context.Context, account, event string, d *
 		if standing == nil && d == nil {
 			return errNoDefinition(event)
 		}
-		err = s.transact(ctx, s.definitionWrites(account, event, standing, d))
+		change, err := definitionChange(account, event, standing, d)
+		if err != nil {
+			return err
+		}
+		err = s.change(ctx, change, s.definitionWrites(account, event, standing, d)...)
 		switch failedCondition(err) {
 		case ofDefinition:
 			continue
@@ -83,6 +87,18 @@ func (s *Store) changeDefinition(ctx context.Context, account, event string, d *
 		}
 	}
 	return hermod.Errorf(hermod.CodeUnavailable, "the definition is being changed by others; try again")
+}
+
+// definitionChange says what it is to replace the standing row by d.
+func definitionChange(account, event string, standing item, d *hermod.Definition) (hermod.Change, error) {
+	switch {
+	case d == nil:
+		return hermod.Change{Owner: account, Action: hermod.DefinitionDeleted, Target: event}, nil
+	case standing == nil:
+		return d.ChangeOf(nil), nil
+	}
+	was, err := definitionOf(standing)
+	return d.ChangeOf(&was), err
 }
 
 // The items of the transaction that writes a definition.

@@ -31,10 +31,12 @@ type Tables struct {
 
 // A Store is the state of Hermod on DynamoDB. It is safe for concurrent use.
 type Store struct {
-	db      *dynamodb.Client
-	tables  Tables
-	now     func() time.Time
-	random  func([]byte)
+	db     *dynamodb.Client
+	tables Tables
+	now    func() time.Time
+	random func([]byte)
+	// ids makes the ids of changes.
+	ids     *hermod.IDs
 	retryer aws.Retryer
 	// patient is the retryer of transactions.
 	patient aws.Retryer
@@ -52,7 +54,7 @@ func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte
 	retryer := awscfg.NewRetryer()
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
 	return &Store{
-		db: db, tables: tables, now: now, random: random,
+		db: db, tables: tables, now: now, random: random, ids: hermod.NewIDs(now, random),
 		retryer: retryer, patient: awscfg.NewRetryer(retryConflicts), putTimeout: putTimeout,
 		data: &compressor{},
 	}

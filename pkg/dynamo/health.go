@@ -70,6 +70,17 @@ var errHealthChanged = hermod.Errorf(hermod.CodePreconditionFailed, "the health 
 // PutHealth puts or replaces the row whose version is h.Version, 0 for no row, and bumps
 // it; CodePreconditionFailed.
 func (s *Store) PutHealth(ctx context.Context, h *hermod.Health) error {
+	return s.replaceHealth(h, func(writes []types.TransactWriteItem) error { return s.transact(ctx, writes) })
+}
+
+// PauseHealth is PutHealth where the owner has paused the deliveries or had them go on.
+func (s *Store) PauseHealth(ctx context.Context, h *hermod.Health) error {
+	return s.replaceHealth(h, func(writes []types.TransactWriteItem) error {
+		return s.change(ctx, h.PauseChange(), writes...)
+	})
+}
+
+func (s *Store) replaceHealth(h *hermod.Health, write func([]types.TransactWriteItem) error) error {
 	next := *h
 	next.Version++
 	row, err := healthRow(&next)
@@ -84,7 +95,7 @@ func (s *Store) PutHealth(ctx context.Context, h *hermod.Health) error {
 	if next.Attended() {
 		pointer = types.TransactWriteItem{Put: &types.Put{TableName: aws.String(s.tables.Config), Item: healthPointer(h.Ref()).item()}}
 	}
-	err = s.transact(ctx, []types.TransactWriteItem{{Put: put}, pointer})
+	err = write([]types.TransactWriteItem{{Put: put}, pointer})
 	if failedCondition(err) >= 0 {
 		return errHealthChanged
 	}

@@ -50,7 +50,7 @@ func (s *Store) CreateOwner(ctx context.Context, o hermod.Owner) error {
 			TableName: aws.String(s.tables.Config), Item: row, ConditionExpression: aws.String("attribute_not_exists(PK)"),
 		}})
 	}
-	err := s.transact(ctx, writes)
+	err := s.change(ctx, hermod.Change{Owner: o.ID, Action: hermod.OwnerCreated, Target: o.ID}, writes...)
 	if failedCondition(err) >= 0 {
 		return hermod.Errorf(hermod.CodeConflict, "the owner exists already")
 	}

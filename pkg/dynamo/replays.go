@@ -44,7 +44,7 @@ func (s *Store) CreateReplay(ctx context.Context, r *hermod.Replay) error {
 			TableName: aws.String(s.tables.Config), Item: pointerKey(r.Key()).item(),
 		}})
 	}
-	err = s.transact(ctx, writes)
+	err = s.auditReplay(ctx, &created, nil, writes)
 	if failedCondition(err) >= 0 {
 		return hermod.Errorf(hermod.CodeConflict, "the replay exists already")
 	}
@@ -72,10 +72,7 @@ func (s *Store) UpdateReplay(ctx context.Context, r *hermod.Replay) error {
 	if updated.Running() {
 		stale, err = s.replaceReplay(ctx, put)
 	} else {
-		err = s.transact(ctx, []types.TransactWriteItem{{Put: put}, {Delete: &types.Delete{
-			TableName: aws.String(s.tables.Config), Key: pointerKey(r.Key()).item(),
-		}}})
-		stale = failedCondition(err) >= 0
+		stale, err = s.endReplay(ctx, &updated, put)
 	}
 	if stale {
 		return hermod.Errorf(hermod.CodePreconditionFailed, "the replay has changed meanwhile")
@@ -98,6 +95,31 @@ func (s *Store) replaceReplay(ctx context.Context, put *types.Put) (stale bool, 
 		ExpressionAttributeValues: put.ExpressionAttributeValues,
 	})
 	return standing != nil && string(standing.bytes(mark)) != string(nonce), err
+}
+
+// endReplay puts the row of a replay that has ended and takes its pointer away, and
+// reports whether another version stood there.
+func (s *Store) endReplay(ctx context.Context, r *hermod.Replay, put *types.Put) (stale bool, err error) {
+	standing, err := s.get(ctx, s.tables.Config, replayKey(r.Key()))
+	if err != nil || standing == nil {
+		return err == nil, err
+	}
+	was, err := replayOf(standing)
+	if err != nil {
+		return false, err
+	}
+	err = s.auditReplay(ctx, r, was, []types.TransactWriteItem{{Put: put}, {Delete: &types.Delete{
+		TableName: aws.String(s.tables.Config), Key: pointerKey(r.Key()).item(),
+	}}})
+	return failedCondition(err) >= 0, err
+}
+
+// auditReplay makes the writes, with a row where the audit log tells of them.
+func (s *Store) auditReplay(ctx context.Context, r, was *hermod.Replay, writes []types.TransactWriteItem) error {
+	if c := r.ChangeOf(was); c != nil {
+		return s.change(ctx, *c, writes...)
+	}
+	return s.transact(ctx, writes)
 }
 
 // transact writes items in one transaction. The SDK gives it a token, so that one

@@ -191,6 +191,11 @@ func subscription() *hermod.Subscription {
 	return &hermod.Subscription{ID: "s", Owner: "a", Version: 3}
 }
 
+// standing is what a read of the subscription answers.
+func standing() (int, any) {
+	return http.StatusOK, object{"Item": object{"PK": object{"S": "a"}, "SK": object{"S": "sub#s"}, "v": object{"N": "3"}}}
+}
+
 // cancelled is a transaction cancelled for the reasons, one an item.
 func cancelled(reasons ...string) (int, any) {
 	var list []object
@@ -202,19 +207,22 @@ func cancelled(reasons ...string) (int, any) {
 
 func TestTransactionThatMetAnotherIsTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, calls := storeOn(t, func(n int, _ call) (int, any) {
-			if n < 6 {
+		s, calls := storeOn(t, func(n int, c call) (int, any) {
+			if c.operation == "GetItem" {
+				return standing()
+			}
+			if n < 7 {
 				return cancelled("None", "TransactionConflict")
 			}
 			return http.StatusOK, object{}
 		})
 		sub := subscription()
 		wantCode(t, s.UpdateSubscription(t.Context(), sub), "")
-		if sub.Version != 4 || len(calls.calls) != 6 {
-			t.Errorf("got version %d after %d requests, want 4 after 6", sub.Version, len(calls.calls))
+		if sub.Version != 4 || len(calls.calls) != 7 {
+			t.Errorf("got version %d after %d requests, want 4 after a read and 6 tries", sub.Version, len(calls.calls))
 		}
-		token := calls.calls[0].in["ClientRequestToken"]
-		if token == nil || token != calls.calls[5].in["ClientRequestToken"] {
+		token := calls.calls[1].in["ClientRequestToken"]
+		if token == nil || token != calls.calls[6].in["ClientRequestToken"] {
 			t.Error("the tries have different tokens: one that arrived twice would take effect twice")
 		}
 	})
@@ -239,7 +247,12 @@ func TestReasonsOfACancelledTransactionHaveCodes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				s, calls := storeOn(t, func(int, call) (int, any) { return cancelled(c.reasons...) })
+				s, calls := storeOn(t, func(_ int, asked call) (int, any) {
+					if asked.operation == "GetItem" {
+						return standing()
+					}
+					return cancelled(c.reasons...)
+				})
 				wantCode(t, s.CreateSubscription(t.Context(), subscription()), c.create)
 				if len(calls.calls) != c.requests {
 					t.Errorf("got %d requests, want %d", len(calls.calls), c.requests)

@@ -21,7 +21,7 @@ func (s *Store) CreateSubscription(ctx context.Context, sub *hermod.Subscription
 	err := s.writeSubscription(ctx, &types.Put{
 		Item:                subscriptionRow(&created),
 		ConditionExpression: aws.String("attribute_not_exists(PK)"),
-	}, &created)
+	}, &created, nil)
 	switch failedCondition(err) {
 	case ofSubscription:
 		return hermod.Errorf(hermod.CodeConflict, "the subscription exists already")
@@ -38,21 +38,35 @@ func (s *Store) CreateSubscription(ctx context.Context, sub *hermod.Subscription
 // UpdateSubscription replaces the row whose version is sub.Version and bumps the
 // versions; CodePreconditionFailed, also where one is global and the other is not.
 func (s *Store) UpdateSubscription(ctx context.Context, sub *hermod.Subscription) error {
+	standing, err := s.get(ctx, s.tables.Config, subKey(sub.Ref()))
+	if err != nil {
+		return wrap("reading a subscription", err)
+	}
+	if standing == nil {
+		return errSubscriptionChanged()
+	}
+	was, err := subscriptionOf(standing)
+	if err != nil {
+		return err
+	}
+	if was.Version != sub.Version {
+		return errSubscriptionChanged()
+	}
 	updated := *sub
 	updated.Version++
 	unchanged := "v = :v AND attribute_not_exists(" + global + ")"
 	if sub.Global {
 		unchanged = "v = :v AND attribute_exists(" + global + ")"
 	}
-	err := s.writeSubscription(ctx, &types.Put{
+	err = s.writeSubscription(ctx, &types.Put{
 		Item:                subscriptionRow(&updated),
 		ConditionExpression: aws.String(unchanged),
 		ExpressionAttributeValues: item{
 			":v": &types.AttributeValueMemberN{Value: strconv.FormatInt(sub.Version, 10)},
 		},
-	}, &updated)
+	}, &updated, was)
 	if failedCondition(err) >= 0 {
-		return hermod.Errorf(hermod.CodePreconditionFailed, "the subscription has changed meanwhile")
+		return errSubscriptionChanged()
 	}
 	if err != nil {
 		return wrap("updating a subscription", err)
@@ -61,16 +75,20 @@ func (s *Store) UpdateSubscription(ctx context.Context, sub *hermod.Subscription
 	return nil
 }
 
+func errSubscriptionChanged() error {
+	return hermod.Errorf(hermod.CodePreconditionFailed, "the subscription has changed meanwhile")
+}
+
 // The items of the transaction that writes a subscription.
 const (
 	ofSubscription = iota
 	ofOwner
 )
 
-// writeSubscription puts a subscription and bumps the version of its owner. One
+// writeSubscription puts a subscription where was stood, nil for nothing, and bumps the version of its owner. One
 // that is global is put a second time, where those of all owners are read in one
 // query, and bumps the version of these. The copy of a deleted one goes.
-func (s *Store) writeSubscription(ctx context.Context, put *types.Put, sub *hermod.Subscription) error {
+func (s *Store) writeSubscription(ctx context.Context, put *types.Put, sub, was *hermod.Subscription) error {
 	put.TableName = aws.String(s.tables.Config)
 	owner := s.bump(sub.Owner)
 	owner.ConditionExpression = aws.String("attribute_exists(PK)")
@@ -80,7 +98,7 @@ func (s *Store) writeSubscription(ctx context.Context, put *types.Put, sub *herm
 		writes = append(writes, types.TransactWriteItem{Update: s.bump(hermod.EveryOwner)}, s.writeCopy(sub))
 		writes = append(writes, s.bumpCopies(hermod.EveryOwner)...)
 	}
-	return s.transact(ctx, writes)
+	return s.change(ctx, sub.ChangeOf(was), writes...)
 }
 
 // global marks the row of a global subscription.

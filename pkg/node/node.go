@@ -236,9 +236,10 @@ func (n *Node) native() []api.Route {
 	credentials := &signicat.Credentials{
 		Registry: &auth.Registry{Store: n.db, Now: n.o.Now, Random: randomBytes}, Cursors: cursors, BaseURL: base,
 	}
+	changes := &signicat.AuditLog{Store: n.db, Cursors: cursors, BaseURL: base}
 	var routes []api.Route
 	for _, part := range []interface{ Routes() []api.Route }{
-		tokens, events, subscriptions, logs, replays, n.deadLetters(cursors), metadata, credentials, docs.Pages{BaseURL: base},
+		tokens, events, subscriptions, logs, replays, n.deadLetters(cursors), metadata, credentials, changes, docs.Pages{BaseURL: base},
 	} {
 		routes = append(routes, part.Routes()...)
 	}

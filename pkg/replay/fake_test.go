@@ -108,6 +108,8 @@ func (s *fakeStore) Dead(_ context.Context, q hermod.DeadQuery) (page []hermod.D
 	})
 }
 
+func (s *fakeStore) Record(context.Context, hermod.Change) error { return nil }
+
 // ClearDead replaces rows: others may hold the ones that were read.
 func (s *fakeStore) ClearDead(_ context.Context, keys []hermod.AttemptKey) error {
 	return s.call("ClearDead", func() error {

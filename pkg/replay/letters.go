@@ -18,6 +18,8 @@ type LetterStore interface {
 	LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error)
 	// EventsByKey reads events. Those that do not exist are missing.
 	EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error)
+	// Record puts a row into the audit log.
+	Record(ctx context.Context, c hermod.Change) error
 }
 
 // Letters reads and purges dead letters.
@@ -85,8 +87,13 @@ func (l *Letters) Page(ctx context.Context, q hermod.LetterQuery) (page hermod.L
 	}
 }
 
-// Clear takes a dead letter out of the index: it is purged. Its rows stay in the log.
-func (l *Letters) Clear(ctx context.Context, key hermod.AttemptKey) error {
+// Clear takes a dead letter out of the index: it is purged. Its rows stay in the log. The
+// audit log tells of it before.
+func (l *Letters) Clear(ctx context.Context, owner string, key hermod.AttemptKey) error {
+	err := l.Store.Record(ctx, hermod.Change{Owner: owner, Action: hermod.DeadLetterPurged, Target: key.String()})
+	if err != nil {
+		return fmt.Errorf("recording a purge: %w", err)
+	}
 	if err := l.Store.ClearDead(ctx, []hermod.AttemptKey{key}); err != nil {
 		return fmt.Errorf("purging a dead letter: %w", err)
 	}
@@ -94,9 +101,13 @@ func (l *Letters) Clear(ctx context.Context, key hermod.AttemptKey) error {
 }
 
 // Purge takes the dead letters that the query selects out of the index, the first dead
-// first, for purgeTime at most. Limit and Ascending of the query say nothing.
+// first, for purgeTime at most. The audit log tells of it before. Limit and Ascending of the query say nothing.
 func (l *Letters) Purge(ctx context.Context, q hermod.LetterQuery) (count hermod.PurgeCount, err error) {
 	q.Ascending, q.Limit = true, pageSize
+	err = l.Store.Record(ctx, hermod.Change{Owner: q.Owner, Action: hermod.DeadLettersPurged, Target: q.SubscriptionID})
+	if err != nil {
+		return count, fmt.Errorf("recording a purge: %w", err)
+	}
 	for start := l.Now(); count.Purged < purgeLetters && l.Now().Sub(start) < purgeTime; {
 		found, err := find(ctx, l.Store, q, l.Now())
 		if err != nil {

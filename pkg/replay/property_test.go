@@ -148,7 +148,7 @@ func (h *history) start(rt *rapid.T) {
 func (h *history) purge(rt *rapid.T) {
 	_, _, delivery := h.draw(rt)
 	if last := h.last[delivery]; last != nil {
-		if err := h.letters.Clear(h.ctx, last.AttemptKey); err != nil {
+		if err := h.letters.Clear(h.ctx, last.Owner, last.AttemptKey); err != nil {
 			rt.Fatal(err)
 		}
 		h.dead[delivery] = false

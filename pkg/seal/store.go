@@ -80,37 +80,40 @@ func (st *Store) UpdateSubscription(ctx context.Context, s *hermod.Subscription)
 // write hands a copy without secrets to the store, and what the store changed of
 // it, such as its version, back to s.
 func (st *Store) write(ctx context.Context, s *hermod.Subscription, put func(context.Context, *hermod.Subscription) error) error {
-	sealed, err := st.seal(ctx, s)
+	sealed, changed, err := st.seal(ctx, s)
 	if err != nil {
 		return fmt.Errorf("sealing the secrets of subscription %s: %w", s.ID, err)
 	}
 	bare := *s
-	bare.Secrets, bare.Sealed = hermod.Secrets{}, sealed
+	bare.Secrets, bare.Sealed, bare.SecretsChanged = hermod.Secrets{}, sealed, changed
 	if err := put(ctx, &bare); err != nil {
 		return err
 	}
-	bare.Secrets = s.Secrets
+	bare.Secrets, bare.SecretsChanged = s.Secrets, nil
 	*s = bare
 	return nil
 }
 
-// seal gives what shall stand in Sealed. It seals only what changed: a worker that
-// switches a subscription off then needs no right to make data keys.
-func (st *Store) seal(ctx context.Context, s *hermod.Subscription) ([]byte, error) {
+// seal gives what shall stand in Sealed, and the names of what changed. It seals only
+// what changed: a worker that switches a subscription off then needs no right to make
+// data keys.
+func (st *Store) seal(ctx context.Context, s *hermod.Subscription) (sealed []byte, changed []string, err error) {
 	if len(s.Secrets.Configuration) == 0 && s.Secrets.SigningSecret == "" {
-		return s.Sealed, nil
+		return s.Sealed, nil, nil
 	}
+	var was hermod.Secrets
 	if len(s.Sealed) > 0 {
 		// What cannot be opened is replaced.
-		if was, err := st.open(ctx, s); err == nil && equal(was, s.Secrets) {
-			return s.Sealed, nil
+		if was, err = st.open(ctx, s); err == nil && equal(was, s.Secrets) {
+			return s.Sealed, nil, nil
 		}
 	}
 	plaintext, err := json.Marshal(s.Secrets)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return st.box.Seal(ctx, s.Owner, s.ID, plaintext)
+	sealed, err = st.box.Seal(ctx, s.Owner, s.ID, plaintext)
+	return sealed, s.Secrets.ChangedFrom(was), err
 }
 
 func equal(a, b hermod.Secrets) bool {

@@ -52,7 +52,10 @@ func (db *DB) CreateOwner(ctx context.Context, o hermod.Owner) error {
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "owner %s exists", o.ID)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, t, hermod.Change{Owner: o.ID, Action: hermod.OwnerCreated, Target: o.ID})
 	})
 }
 
@@ -184,7 +187,10 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "subscription %s exists", s.ID)
 		}
-		return db.bumpOwners(t, s)
+		if err := db.bumpOwners(t, s); err != nil {
+			return err
+		}
+		return db.audit(ctx, t, s.ChangeOf(nil))
 	})
 	if err == nil {
 		s.Version = 1
@@ -198,6 +204,10 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 // one is global and the other is not: that is for good.
 func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) error {
 	err := db.update(ctx, func(t *tx) error {
+		was, err := subscriptionIn(t, s.Ref())
+		if err != nil {
+			return err
+		}
 		n, err := t.exec(`UPDATE subscriptions SET (dialect, name, active, disabled_reason, filters, tags, type, signing,
 			schedule, expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global,
 			tenant, description, backoff, translate, format)
@@ -209,12 +219,24 @@ func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if n == 0 {
 			return hermod.Errorf(hermod.CodePreconditionFailed, "subscription %s has changed", s.ID)
 		}
-		return db.bumpOwners(t, s)
+		if err := db.bumpOwners(t, s); err != nil {
+			return err
+		}
+		return db.audit(ctx, t, s.ChangeOf(was))
 	})
 	if err == nil {
 		s.Version++
 	}
 	return err
+}
+
+// subscriptionIn reads a row within a transaction, nil for none.
+func subscriptionIn(t *tx, ref hermod.Ref) (s *hermod.Subscription, err error) {
+	err = t.each(func(row scanner) (err error) {
+		s, err = scanSubscription(row)
+		return err
+	}, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE owner = ? AND id = ?`, ref.Owner, ref.ID)
+	return s, err
 }
 
 // bumpOwners bumps the versions of those whose subscriptions s is among.

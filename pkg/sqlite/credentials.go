@@ -17,11 +17,8 @@ func scanCredential(row scanner) (*hermod.Credential, error) {
 
 // Credential finds a credential by its id. It fails with CodeNotFound.
 func (db *DB) Credential(ctx context.Context, id string) (c *hermod.Credential, err error) {
-	err = db.view(ctx, func(r reader) error {
-		err := r.each(func(row scanner) (err error) {
-			c, err = scanCredential(row)
-			return err
-		}, `SELECT `+credentialColumns+` FROM credentials WHERE id = ?`, id)
+	err = db.view(ctx, func(r reader) (err error) {
+		c, err = credentialIn(r, id)
 		if err == nil && (c == nil || c.Forgotten(db.now())) {
 			return hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
 		}
@@ -31,6 +28,15 @@ func (db *DB) Credential(ctx context.Context, id string) (c *hermod.Credential, 
 		return nil, err
 	}
 	return c, nil
+}
+
+// credentialIn reads a row, nil for none.
+func credentialIn(r reader, id string) (c *hermod.Credential, err error) {
+	err = r.each(func(row scanner) (err error) {
+		c, err = scanCredential(row)
+		return err
+	}, `SELECT `+credentialColumns+` FROM credentials WHERE id = ?`, id)
+	return c, err
 }
 
 // Credentials are the account's, revoked ones included, in the order of their ids.
@@ -50,10 +56,17 @@ func (db *DB) Credentials(ctx context.Context, account string) (all []*hermod.Cr
 // PutCredential writes or replaces a credential.
 func (db *DB) PutCredential(ctx context.Context, c *hermod.Credential) error {
 	return db.update(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT OR REPLACE INTO credentials (`+credentialColumns+`) VALUES (?,?,?,?,?,?,?,?,?)`,
+		was, err := credentialIn(t, c.ID)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT OR REPLACE INTO credentials (`+credentialColumns+`) VALUES (?,?,?,?,?,?,?,?,?)`,
 			c.ID, textValue(c.Name), c.SecretHash, textValue(c.Account), textValue(c.Organization), listValue(c.Scopes),
 			timeValue(c.CreatedAt), timeValue(c.RevokedAt), textValue(c.Tenant))
-		return err
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, t, c.ChangeOf(was))
 	})
 }
 
@@ -61,11 +74,17 @@ func (db *DB) PutCredential(ctx context.Context, c *hermod.Credential) error {
 // else of it. It fails with CodeNotFound.
 func (db *DB) RenameCredential(ctx context.Context, id, name string) error {
 	return db.update(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE credentials SET name = ? WHERE id = ? AND revoked_at IS NULL`, textValue(name), id)
-		if err == nil && n == 0 {
+		c, err := credentialIn(t, id)
+		if err != nil {
+			return err
+		}
+		if c == nil || !c.RevokedAt.IsZero() {
 			return hermod.Errorf(hermod.CodeNotFound, "no credential has this id")
 		}
-		return err
+		if _, err := t.exec(`UPDATE credentials SET name = ? WHERE id = ?`, textValue(name), id); err != nil {
+			return err
+		}
+		return db.audit(ctx, t, c.RenameChange())
 	})
 }
 
@@ -109,14 +128,20 @@ func (db *DB) PutSigningKey(ctx context.Context, k hermod.SigningKey) error {
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "signing key %s exists", k.ID)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, t, hermod.Change{Owner: hermod.EveryOwner, Action: hermod.SigningKeyCreated, Target: k.ID})
 	})
 }
 
 // DeleteSigningKey deletes a key. One that is not there is no error.
 func (db *DB) DeleteSigningKey(ctx context.Context, id string) error {
 	return db.update(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM signing_keys WHERE id = ?`, id)
-		return err
+		n, err := t.exec(`DELETE FROM signing_keys WHERE id = ?`, id)
+		if err != nil || n == 0 {
+			return err
+		}
+		return db.audit(ctx, t, hermod.Change{Owner: hermod.EveryOwner, Action: hermod.SigningKeyDeleted, Target: id})
 	})
 }

@@ -40,22 +40,24 @@ func (db *DB) Definitions(ctx context.Context, account string) (all []hermod.Def
 
 // Definition reads one registration. It fails with CodeNotFound.
 func (db *DB) Definition(ctx context.Context, account, event string) (*hermod.Definition, error) {
-	var found []hermod.Definition
-	err := db.view(ctx, func(r reader) error {
-		return r.each(func(row scanner) error {
-			var d hermod.Definition
-			err := scanDefinition(row, &d)
-			found = append(found, d)
-			return err
-		}, `SELECT `+definitionColumns+` FROM definitions WHERE account = ? AND type = ?`, account, event)
+	var found *hermod.Definition
+	err := db.view(ctx, func(r reader) (err error) {
+		found, err = definitionIn(r, account, event)
+		return err
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && found == nil {
+		err = errNoDefinition(event)
 	}
-	if len(found) == 0 {
-		return nil, errNoDefinition(event)
-	}
-	return &found[0], nil
+	return found, err
+}
+
+// definitionIn reads one registration, nil for none.
+func definitionIn(r reader, account, event string) (found *hermod.Definition, err error) {
+	err = r.each(func(row scanner) error {
+		found = &hermod.Definition{}
+		return scanDefinition(row, found)
+	}, `SELECT `+definitionColumns+` FROM definitions WHERE account = ? AND type = ?`, account, event)
+	return found, err
 }
 
 func errNoDefinition(event string) error {
@@ -78,13 +80,20 @@ func (db *DB) PutDefinition(ctx context.Context, d *hermod.Definition) error {
 		if err := checkDefinitions(t, d); err != nil {
 			return err
 		}
+		was, err := definitionIn(t, d.Account, d.Type)
+		if err != nil {
+			return err
+		}
 		_, err = t.exec(`INSERT OR REPLACE INTO definitions (`+definitionColumns+`) VALUES (?,?,?,?,?,?,?,?,?)`,
 			d.Account, d.Type, textValue(d.Description), d.Internal, textValue(string(d.Example)), textValue(string(d.Schema)),
 			textValue(d.Validation), timeValue(d.CreatedAt), timeValue(d.UpdatedAt))
 		if err != nil {
 			return err
 		}
-		return db.bumpOwner(t, d.Account)
+		if err := db.bumpOwner(t, d.Account); err != nil {
+			return err
+		}
+		return db.audit(ctx, t, d.ChangeOf(was))
 	})
 }
 
@@ -112,6 +121,9 @@ func (db *DB) DeleteDefinition(ctx context.Context, account, event string) error
 		if n == 0 {
 			return errNoDefinition(event)
 		}
-		return db.bumpOwner(t, account)
+		if err := db.bumpOwner(t, account); err != nil {
+			return err
+		}
+		return db.audit(ctx, t, hermod.Change{Owner: account, Action: hermod.DefinitionDeleted, Target: event})
 	})
 }

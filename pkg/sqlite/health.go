@@ -113,6 +113,15 @@ var errHealthChanged = hermod.Errorf(hermod.CodePreconditionFailed, "the health 
 // PutHealth puts or replaces the row whose version is h.Version, 0 for no row, and bumps
 // it. It fails with CodePreconditionFailed.
 func (db *DB) PutHealth(ctx context.Context, h *hermod.Health) error {
+	return db.replaceHealth(ctx, h, func(*tx) error { return nil })
+}
+
+// PauseHealth is PutHealth where the owner has paused the deliveries or had them go on.
+func (db *DB) PauseHealth(ctx context.Context, h *hermod.Health) error {
+	return db.replaceHealth(ctx, h, func(t *tx) error { return db.audit(ctx, t, h.PauseChange()) })
+}
+
+func (db *DB) replaceHealth(ctx context.Context, h *hermod.Health, also func(*tx) error) error {
 	err := db.update(ctx, func(t *tx) error {
 		standing, _, err := healthIn(t, h.Ref())
 		if err != nil {
@@ -123,7 +132,10 @@ func (db *DB) PutHealth(ctx context.Context, h *hermod.Health) error {
 		}
 		next := *h
 		next.Version++
-		return db.putHealth(t, next)
+		if err := db.putHealth(t, next); err != nil {
+			return err
+		}
+		return also(t)
 	})
 	if err == nil {
 		h.Version++

@@ -18,7 +18,10 @@ func (db *DB) CreateReplay(ctx context.Context, r *hermod.Replay) error {
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodeConflict, "replay %s exists", r.ID)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return db.auditReplay(ctx, t, &created, nil)
 	})
 	if err == nil {
 		r.Version = created.Version
@@ -33,6 +36,12 @@ func (db *DB) UpdateReplay(ctx context.Context, r *hermod.Replay) error {
 	updated := *r
 	updated.Version++
 	err := db.update(ctx, func(t *tx) error {
+		var was *hermod.Replay
+		if !updated.Running() { // progress is no change of configuration
+			if _, err := t.one([]any{scanJSON(&was)}, `SELECT body FROM replays WHERE owner = ? AND id = ?`, r.Owner, r.ID[:]); err != nil {
+				return err
+			}
+		}
 		n, err := t.exec(`UPDATE replays SET (running, version, retain_until, body) = (?,?,?,?)
 			WHERE owner = ? AND id = ? AND version = ?`,
 			updated.Running(), updated.Version, timeValue(updated.RetainUntil), jsonValue(&updated),
@@ -40,12 +49,22 @@ func (db *DB) UpdateReplay(ctx context.Context, r *hermod.Replay) error {
 		if err == nil && n == 0 {
 			return hermod.Errorf(hermod.CodePreconditionFailed, "replay %s has changed", r.ID)
 		}
-		return err
+		if err != nil || was == nil {
+			return err
+		}
+		return db.auditReplay(ctx, t, &updated, was)
 	})
 	if err == nil {
 		r.Version = updated.Version
 	}
 	return err
+}
+
+func (db *DB) auditReplay(ctx context.Context, t *tx, r, was *hermod.Replay) error {
+	if c := r.ChangeOf(was); c != nil {
+		return db.audit(ctx, t, *c)
+	}
+	return nil
 }
 
 // Replay reads one. It fails with CodeNotFound.

@@ -3,7 +3,7 @@ package sqlite
 // migrations are the steps that make the tables, in their order. The number of
 // steps that a file has been through is its user_version; a file that is ahead of
 // this program is refused. A step that was released is never changed.
-func migrations() []string { return []string{tables, managed, dialects, deadLetters, isolation} }
+func migrations() []string { return []string{tables, managed, dialects, deadLetters, isolation, trail} }
 
 // tables is the first step. Ids are BLOBs of 16 bytes. Times are what timeValue
 // makes. Events and attempts are rowid tables: their rows are too long to sit in
@@ -255,4 +255,17 @@ CREATE TABLE parked (
 	PRIMARY KEY (subscription, event, run, after)
 ) WITHOUT ROWID;
 CREATE INDEX parked_due ON parked (wake_at);
+`
+
+// trail is who changed what. body is the change as JSON; what queries ask for has columns
+// of its own.
+const trail = `
+CREATE TABLE audit (
+	owner  TEXT NOT NULL,
+	id     BLOB NOT NULL,
+	action TEXT NOT NULL,
+	target TEXT NOT NULL,
+	body   TEXT NOT NULL,
+	PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
 `

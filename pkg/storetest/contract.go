@@ -37,6 +37,18 @@ type Store interface {
 	// Health reads how the endpoint of a subscription does; nil for well.
 	Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error)
 
+	// PauseHealth is PutHealth where the owner has paused the deliveries or had them go
+	// on: that is a change of configuration.
+	PauseHealth(ctx context.Context, h *hermod.Health) error
+
+	// Record puts a row of the audit log, of which it sets the id and the actor. The
+	// writes of configuration in this contract put one each, in their own transaction;
+	// one that fails puts none.
+	Record(ctx context.Context, c hermod.Change) error
+	// Changes is a page of an owner's audit log, the newest first, up to
+	// hermod.ChangeRetention back.
+	Changes(ctx context.Context, q hermod.ChangeQuery) (hermod.ChangePage, error)
+
 	// Definition reads what the account has registered about a type. CodeNotFound.
 	Definition(ctx context.Context, account, event string) (*hermod.Definition, error)
 	// PutDefinition writes or replaces a registration and bumps the account's version

@@ -42,6 +42,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Parked", testParked},
 		{"LastOf", testLastOf},
 		{"Replays", testReplays},
+		{"Audit", testAudit},
 	} {
 		t.Run(area.name, func(t *testing.T) {
 			t.Parallel()

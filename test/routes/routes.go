@@ -25,6 +25,7 @@ func Table() []api.Route {
 		(&signicat.DeadLetters{}).Routes(),
 		(&signicat.Metadata{}).Routes(),
 		(&signicat.Credentials{}).Routes(),
+		(&signicat.AuditLog{}).Routes(),
 		docs.Pages{}.Routes(),
 		(&signly.Webhooks{}).Routes(),
 		(&signly.History{}).Routes(),

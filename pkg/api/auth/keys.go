@@ -148,7 +148,7 @@ func (k *Keys) someKeys(ctx context.Context) ([]hermod.SigningKey, error) {
 	if err != nil || len(keys) > 0 {
 		return keys, err
 	}
-	if err := k.Create(ctx); err != nil {
+	if err := k.Create(hermod.ByHermod(ctx)); err != nil {
 		return nil, err
 	}
 	if keys, err = k.all(ctx, ""); err != nil {
@@ -211,7 +211,7 @@ func (k *Keys) open(ctx context.Context, key hermod.SigningKey) (*rsa.PrivateKey
 // Ensure makes the first key where there is none, so that the first token need not
 // wait for it.
 func (k *Keys) Ensure(ctx context.Context) error {
-	_, _, err := k.Signer(ctx)
+	_, _, err := k.Signer(hermod.ByHermod(ctx))
 	return err
 }
 

@@ -132,7 +132,7 @@ func (k *Keys) rotateIfDue(ctx context.Context, keys []hermod.SigningKey) {
 		return
 	}
 	if err == nil {
-		_, err = k.rotate(ctx, keys)
+		_, err = k.rotate(hermod.ByHermod(ctx), keys)
 	}
 	log := cmp.Or(k.Log, slog.Default())
 	if err != nil {

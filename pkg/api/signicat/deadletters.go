@@ -20,8 +20,8 @@ type Letters interface {
 	Find(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)
 	// Page is a page of an owner's dead letters.
 	Page(ctx context.Context, q hermod.LetterQuery) (hermod.LetterPage, error)
-	// Clear purges one.
-	Clear(ctx context.Context, key hermod.AttemptKey) error
+	// Clear purges one of an owner's.
+	Clear(ctx context.Context, owner string, key hermod.AttemptKey) error
 	// Purge purges what the query selects, as far as one call goes.
 	Purge(ctx context.Context, q hermod.LetterQuery) (hermod.PurgeCount, error)
 }
@@ -213,7 +213,7 @@ func (d *DeadLetters) purge(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 	if err != nil {
 		return err
 	}
-	if err := d.Letters.Clear(r.Context(), letter.AttemptKey); err != nil {
+	if err := d.Letters.Clear(r.Context(), letter.Owner, letter.AttemptKey); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

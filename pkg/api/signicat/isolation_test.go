@@ -39,6 +39,7 @@ func lists() map[string]func(t *testing.T, w *world) {
 		signicat.Base + "/credentials": twice(func(t *testing.T, w *world) {
 			w.do(t, "local", http.MethodPost, signicat.Base+"/credentials", `{"type":"apiKey","name":"A key"}`).json(t, http.StatusCreated)
 		}),
+		signicat.Base + "/audit-log":                   twice(func(t *testing.T, w *world) { w.subscribe(t, "local", "") }),
 		signicat.Base + "/metadata/events":             nil,
 		signicat.Base + "/metadata/subscription-types": nil,
 		signicat.Base + "/metadata/equivalents":        nil,

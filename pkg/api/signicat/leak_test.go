@@ -29,7 +29,7 @@ func (b broken) Accept(context.Context, []ingest.Submission) ([]*hermod.Event, e
 }
 
 func (b broken) Health(context.Context, hermod.Ref) (*hermod.Health, error) { return nil, b.err }
-func (b broken) PutHealth(context.Context, *hermod.Health) error            { return b.err }
+func (b broken) PauseHealth(context.Context, *hermod.Health) error          { return b.err }
 
 func (b broken) Subscriptions(context.Context, string) ([]*hermod.Subscription, error) {
 	return nil, b.err
@@ -58,6 +58,11 @@ func (b broken) Credentials(context.Context, string) ([]*hermod.Credential, erro
 	return nil, b.err
 }
 func (b broken) PutCredential(context.Context, *hermod.Credential) error { return b.err }
+
+func (b broken) Changes(context.Context, hermod.ChangeQuery) (hermod.ChangePage, error) {
+	return hermod.ChangePage{}, b.err
+}
+func (b broken) Record(context.Context, hermod.Change) error { return b.err }
 
 // requestBody is a good body for a row of the table.
 func requestBody(row api.Route) string {

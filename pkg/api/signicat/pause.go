@@ -12,9 +12,9 @@ import (
 type HealthStore interface {
 	// Health reads how the endpoint of a subscription does; nil for well.
 	Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error)
-	// PutHealth puts or replaces the health whose version is h.Version. It fails with
+	// PauseHealth puts or replaces the health whose version is h.Version. It fails with
 	// CodePreconditionFailed where another version stands.
-	PutHealth(ctx context.Context, h *hermod.Health) error
+	PauseHealth(ctx context.Context, h *hermod.Health) error
 }
 
 // pauseTries is how often a change is made anew that meets another one: deliveries write
@@ -41,7 +41,7 @@ func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
 			if !h.Pause(paused) {
 				return s.write(w, sub, false)
 			}
-			err := s.Health.PutHealth(r.Context(), &h)
+			err := s.Health.PauseHealth(r.Context(), &h)
 			if err == nil {
 				sub.Health = &h
 				return s.write(w, sub, false)

@@ -20,6 +20,7 @@ import (
 // replayParts are what replays are served over.
 type replayParts interface {
 	signicat.ReplayStore
+	signicat.ChangeStore
 	signicat.Mocker
 	replay.Store
 	replay.Queue

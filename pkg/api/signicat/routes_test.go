@@ -18,7 +18,7 @@ import (
 func table() []api.Route {
 	return slices.Concat((&signicat.Metadata{}).Routes(), (&signicat.Tokens{}).Routes(), (&signicat.Events{}).Routes(),
 		(&signicat.Subscriptions{}).Routes(), (&signicat.DeliveryLogs{}).Routes(), (&signicat.Credentials{}).Routes(), (&signicat.Replays{}).Routes(),
-		(&signicat.DeadLetters{}).Routes())
+		(&signicat.DeadLetters{}).Routes(), (&signicat.AuditLog{}).Routes())
 }
 
 // things makes, for each path with a parameter, a thing of the local account and

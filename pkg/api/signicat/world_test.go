@@ -132,6 +132,7 @@ func (w *world) serve(log *slog.Logger, p parts) {
 	w.routes = slices.Concat(metadata.Routes(), tokens.Routes(), events.Routes(), subscriptions.Routes(), logs.Routes(), credentials.Routes())
 	w.routes = append(w.routes, w.replays(p.replays, cursors).Routes()...)
 	w.routes = append(w.routes, w.deadLetters(p, cursors).Routes()...)
+	w.routes = append(w.routes, (&signicat.AuditLog{Store: p.replays, Cursors: cursors}).Routes()...)
 	w.server = api.NewServer(api.Options{
 		Dialect: signicat.Dialect{Bearer: &auth.Bearer{Keys: w.keys, Credentials: w.DB, Now: w.Now}},
 		Routes:  w.routes, Log: log, Now: w.Now, Trace: apitest.Trace,
