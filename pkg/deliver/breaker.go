@@ -121,9 +121,10 @@ func (w *work) health(s *hermod.Subscription) *hermod.Health {
 
 // park keeps the delivery until the subscription receives again. Whoever drains a
 // subscription is done when nothing is parked any more, and may just have looked: so
-// the health is read once more behind the write, and the message comes back where it no
-// longer holds. What was parked stays then, since another worker may have had the same
-// message and deleted it.
+// the health is read once more behind the write. Where it no longer holds, the message
+// comes back, unless the drain is made to look again: with what is parked on its way too,
+// the delivery would be pushed twice. What was parked stays in any case, since another
+// worker may have had the same message and deleted it.
 func (w *work) park(ctx context.Context, last *hermod.Attempt, until time.Time) hermod.Outcome {
 	now := w.Now()
 	p := &hermod.Parked{Message: w.message, WakeAt: now.Add(jitter(parkedFor, w.Random()))}
@@ -143,11 +144,22 @@ func (w *work) park(ctx context.Context, last *hermod.Attempt, until time.Time) 
 	if err != nil {
 		return w.later(ctx, fmt.Errorf("reading the health of the endpoint: %w", err))
 	}
-	if s := subs[ref]; s == nil || !w.held(s) {
+	if s := subs[ref]; s == nil || !w.held(s) && !w.drainedLater(ctx, s.Health) {
 		return hermod.Outcome{Action: hermod.Again, At: now}
 	}
 	w.logParked(ctx, p)
 	return hermod.Outcome{Action: hermod.Done}
+}
+
+// drainedLater reports whether what was parked before the health was read is drained. Who
+// drains ends it by the version of the health that it has read: a new version makes that
+// fail, and it looks again.
+func (w *work) drainedLater(ctx context.Context, h *hermod.Health) bool {
+	if h == nil || h.Circuit != hermod.Draining {
+		return false
+	}
+	c := *h
+	return w.Store.PutHealth(ctx, &c) == nil
 }
 
 // overtakeParked notes the row that a run overtakes which was parked before its first row:

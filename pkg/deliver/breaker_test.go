@@ -245,6 +245,48 @@ func TestAParkedDeliveryGoesOnWhereTheCircuitHasClosedMeanwhile(t *testing.T) {
 	r.wantPushes(t, 1)
 }
 
+// Parked while it is drained, a delivery is carried by the drain alone, which looks again
+// even where it had looked just before.
+func TestADeliveryParkedBehindTheDrainIsPushedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.open()
+	stale := *r.health()
+	r.store.fault = func(call string, done bool) error {
+		if call == "Park" && done {
+			h := r.store.health[r.sub.Ref()]
+			h.Circuit = hermod.Draining
+			h.Version++
+			stale = *h
+		}
+		return nil
+	}
+	want(t, "outcome", r.receive(t), done)
+	r.store.fault = func(string, bool) error { return nil }
+	stale.Circuit = hermod.Closed
+	err := r.store.DeleteHealth(t.Context(), &stale)
+	want(t, "the end of a drain that had looked before", hermod.CodeOf(err), hermod.CodePreconditionFailed)
+	want(t, "parked", len(r.store.parked), 1)
+	r.wantPushes(t, 0)
+}
+
+// Where the drain has looked again meanwhile, the message goes on by itself.
+func TestADeliveryParkedBehindAnotherChangeGoesOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.open()
+	r.store.fault = func(call string, done bool) error {
+		switch {
+		case call == "Park" && done:
+			r.store.health[r.sub.Ref()].Circuit = hermod.Draining
+		case call == "PutHealth" && !done:
+			return hermod.Errorf(hermod.CodePreconditionFailed, "changed")
+		}
+		return nil
+	}
+	want(t, "outcome", r.receive(t), again(start))
+}
+
 // A lone delivery need not wait until somebody looks.
 func TestADeliveryProbesAtOnceWhereNothingIsParked(t *testing.T) {
 	t.Parallel()
