@@ -57,14 +57,21 @@ const httpsPort = 443
 // API, which hands out the events of other owners.
 func Strict(otherPorts ...uint16) *Policy {
 	ports := append([]uint16{httpsPort}, otherPorts...)
-	return &Policy{secure: guards{ssrf.New(ssrf.WithPorts(ports...))}, ports: ports}
+	return &Policy{secure: guards{ssrf.New(ssrf.WithPorts(ports...), withoutWireServer())}, ports: ports}
+}
+
+// withoutWireServer denies the address from which Azure runs its machines. It is public
+// by the registries, but stands for the inside: whoever reaches it from such a machine gets
+// that machine's configuration and certificates.
+func withoutWireServer() ssrf.Option {
+	return ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32"))
 }
 
 // Local is the policy of a single machine: http and https on any port to public
 // addresses and to loopback, and still to no private, link-local or metadata
 // address.
 func Local() *Policy {
-	guard := guards{ssrf.New(ssrf.WithAnyPort(),
+	guard := guards{ssrf.New(ssrf.WithAnyPort(), withoutWireServer(),
 		ssrf.WithAllowedV4Prefixes(netip.MustParsePrefix("127.0.0.0/8")),
 		ssrf.WithAllowedV6Prefixes(netip.MustParsePrefix("::1/128")))}
 	return &Policy{plain: guard, secure: guard, namesInside: true}
@@ -305,13 +312,13 @@ func labelChar(r rune) bool {
 }
 
 // insideName reports whether a name means something only on one machine or inside
-// one network: RFC 6761 and 6762, ICANN's reservation of .internal, and names
+// one network: RFC 6761, 6762 and 8375, ICANN's reservation of .internal, and names
 // without a dot, which resolvers complete with a search domain.
 func insideName(name string) bool {
 	if !strings.Contains(name, ".") {
 		return true
 	}
-	return slices.ContainsFunc([]string{".localhost", ".local", ".internal"}, func(suffix string) bool {
+	return slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".home.arpa"}, func(suffix string) bool {
 		return strings.HasSuffix(name, suffix)
 	})
 }
