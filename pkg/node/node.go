@@ -249,24 +249,6 @@ func (n *Node) native() []api.Route {
 // Handler serves the API.
 func (n *Node) Handler() http.Handler { return n.server }
 
-// SendIngest puts a body into the ingest queue, as a producer on SQS does.
-func (n *Node) SendIngest(ctx context.Context, body []byte) error {
-	return n.ingest.SendBodies(ctx, [][]byte{body})
-}
-
-// IngestDeadLetters are the bodies that the ingest queue has given up.
-func (n *Node) IngestDeadLetters(ctx context.Context) ([][]byte, error) {
-	return n.ingest.DeadLetters(ctx)
-}
-
-// DeadLetters are the bodies that the delivery queue has given up.
-func (n *Node) DeadLetters(ctx context.Context) ([][]byte, error) {
-	return n.delivery.DeadLetters(ctx)
-}
-
-// Redrive moves the delivery queue's dead letters back: each starts a new run.
-func (n *Node) Redrive(ctx context.Context) error { return n.delivery.Redrive(ctx) }
-
 // Run polls the queues and wakes what is due until ctx ends; then it finishes what
 // is in hand and returns.
 func (n *Node) Run(ctx context.Context) error {
