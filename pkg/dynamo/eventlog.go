@@ -25,7 +25,7 @@ const maxNames = 100
 type eventRef struct {
 	key  hermod.EventKey
 	body *hermod.Event
-	// expired says that the row is past its time to live. Only a tail keeps those.
+	// expired says that the row is past its time to live: no page shows it.
 	expired bool
 }
 
@@ -34,23 +34,28 @@ type eventRef struct {
 // An owner does not say whether it is an account or an organization, so both the
 // account's events and those that name the organization are read and merged. The
 // one that is not there costs half a read unit.
-func (s *Store) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error) {
+func (s *Store) Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error) {
 	spans, filtered, err := s.eventSpans(ctx, q)
 	if err != nil {
-		return nil, wrap("reading events", err)
+		return hermod.EventPage{}, wrap("reading events", err)
 	}
-	page, step := pageOf(q.Limit, len(spans)), 0
+	rows, step := pageOf(q.Limit, len(spans)), 0
 	if filtered { // few rows may survive, so a request reads many
-		page, step = maxPage, maxBatchGet
+		rows, step = maxPage, maxBatchGet
 	}
 	m := &merge[eventRef]{db: s.db, compare: compareEvents(q.Ascending)}
 	lo, hi := eventBounds(q)
 	for _, sp := range spans {
-		sp.lo, sp.hi, sp.page = sp.lo+lo, sp.hi+hi, page
+		sp.lo, sp.hi, sp.page = sp.lo+lo, sp.hi+hi, rows
 		m.streams = append(m.streams, &stream[eventRef]{span: sp, decode: s.decodeEventRef})
 	}
-	events, err := collect(ctx, m, q.Limit, step, s.loadEvents(selects(q.Pattern)))
-	return events, wrap("reading events", err)
+	b := bounds{limit: q.Limit, step: step, examine: q.Examine}
+	events, stopped, err := collect(ctx, m, b, s.loadEvents(selects(q.Pattern)))
+	page := hermod.EventPage{Events: events}
+	if stopped != nil {
+		page.Next = stopped.key.ID
+	}
+	return page, wrap("reading events", err)
 }
 
 // selects tells which events a pattern selects; "" selects all.
@@ -187,7 +192,7 @@ func (s *Store) decodeEventRef(it item) (eventRef, bool, error) {
 		return eventRef{key: k}, true, nil
 	}
 	if s.expired(it) {
-		return eventRef{key: k, expired: true}, false, nil
+		return eventRef{key: k, expired: true}, true, nil
 	}
 	e, err := s.eventOf(it)
 	return eventRef{key: k, body: e}, true, err

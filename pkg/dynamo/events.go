@@ -71,7 +71,7 @@ func (s *Store) Event(ctx context.Context, owner string, id hermod.ID) (*hermod.
 	sp.page = 2
 	st := &stream[eventRef]{span: sp, decode: s.decodeEventRef}
 	m := &merge[eventRef]{db: s.db, streams: []*stream[eventRef]{st}, compare: compareEvents(true)}
-	events, err := collect(ctx, m, 1, 0, s.loadEvents(func(e *hermod.Event) bool { return e.ID == id }))
+	events, _, err := collect(ctx, m, bounds{limit: 1}, s.loadEvents(func(e *hermod.Event) bool { return e.ID == id }))
 	if err != nil {
 		return nil, wrap("reading an event", err)
 	}

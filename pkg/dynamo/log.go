@@ -17,17 +17,19 @@ const failures = "failures"
 type attemptRef struct {
 	key  hermod.AttemptKey
 	body *hermod.Attempt
+	// unwanted says that the page leaves it out: it was looked at all the same.
+	unwanted bool
 }
 
 // Attempts is a page of the delivery log. An owner's log is a merge over its
 // subscriptions, tombstones included: the table has no partition of an owner, so
 // that an attempt is written once.
-func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error) {
+func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error) {
 	ids := []string{q.SubscriptionID}
 	if q.SubscriptionID == "" {
 		var err error
 		if ids, err = s.subscriptionIDs(ctx, q.Owner); err != nil {
-			return nil, wrap("reading subscriptions", err)
+			return hermod.LogPage{}, wrap("reading subscriptions", err)
 		}
 	}
 	m := &merge[attemptRef]{db: s.db, compare: compareAttempts(q.Ascending)}
@@ -38,11 +40,15 @@ func (s *Store) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Atte
 			m.streams = append(m.streams, &stream[attemptRef]{span: sp, decode: s.decodeAttemptRef(q)})
 		}
 	}
-	attempts, err := collect(ctx, m, q.Limit, 0, s.loadAttempts(q))
+	attempts, stopped, err := collect(ctx, m, bounds{limit: q.Limit, examine: q.Examine}, s.loadAttempts(q))
 	if errors.Is(err, errForeign) {
-		return nil, nil
+		return hermod.LogPage{}, nil
 	}
-	return attempts, wrap("reading attempts", err)
+	page := hermod.LogPage{Attempts: attempts}
+	if stopped != nil {
+		page.Next = &stopped.key
+	}
+	return page, wrap("reading attempts", err)
 }
 
 // subscriptionIDs are those of the owner, tombstones included.
@@ -110,7 +116,7 @@ func (s *Store) decodeAttemptRef(q hermod.LogQuery) func(it item) (attemptRef, b
 		case a.Owner != q.Owner:
 			return attemptRef{}, false, errForeign
 		case !s.inLog(q, a):
-			return attemptRef{}, false, nil
+			return attemptRef{key: k, unwanted: true}, true, nil
 		}
 		return attemptRef{key: k, body: a}, true, nil
 	}
@@ -127,7 +133,7 @@ func (s *Store) loadAttempts(q hermod.LogQuery) func(ctx context.Context, refs [
 	return func(ctx context.Context, refs []attemptRef) ([]*hermod.Attempt, error) {
 		var missing []key
 		for _, ref := range refs {
-			if ref.body == nil {
+			if ref.body == nil && !ref.unwanted {
 				missing = append(missing, s.attemptKey(ref.key))
 			}
 		}

@@ -148,27 +148,44 @@ func (m *merge[T]) next(ctx context.Context, n int) ([]T, error) {
 	return rows, nil
 }
 
-// collect reads rows until limit of them survive: load gets a piece of the merge
-// and answers, in order, what became of it. A piece has step rows at least, so that
-// load is not called row by row where few survive.
-func collect[T, R any](ctx context.Context, m *merge[T], limit, step int, load func(ctx context.Context, rows []T) ([]R, error)) ([]R, error) {
-	var out []R
-	for len(out) < limit {
-		wanted := max(limit-len(out), step)
+// bounds say how much collect reads.
+type bounds struct {
+	limit int // of what survives
+	// step is how many rows a piece has at least, so that load is not called row by row
+	// where few survive.
+	step int
+	// examine is how many rows are read at most; 0 is no bound.
+	examine int
+}
+
+// collect reads rows until limit of them survive: load gets a piece of the merge and
+// answers, in order, what became of it. Where it read as many rows as it may and that
+// did not fill the limit, stopped is the last of them.
+func collect[T, R any](
+	ctx context.Context, m *merge[T], b bounds, load func(ctx context.Context, rows []T) ([]R, error),
+) (out []R, stopped *T, err error) {
+	for examined := 0; len(out) < b.limit; {
+		wanted := max(b.limit-len(out), b.step)
+		if b.examine > 0 {
+			wanted = min(wanted, b.examine-examined)
+		}
 		rows, err := m.next(ctx, wanted)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		loaded, err := load(ctx, rows)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = append(out, loaded...)
 		if len(rows) < wanted {
 			break
 		}
+		if examined += len(rows); examined == b.examine && len(out) < b.limit {
+			return out, &rows[len(rows)-1], nil
+		}
 	}
-	return out[:min(len(out), limit)], nil
+	return out[:min(len(out), b.limit)], nil, nil
 }
 
 // pageOf is how many rows to read at a time from each of n partitions that fill a

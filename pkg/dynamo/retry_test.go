@@ -311,8 +311,8 @@ func TestBoundsThatCrossAskForNothing(t *testing.T) {
 		later := hermod.FirstIDAt(low.EventID.Time().Add(time.Second))
 		events, err := s.Events(t.Context(), hermod.EventQuery{Owner: "a", Above: later, Below: low.EventID, Limit: 10})
 		wantCode(t, err, "")
-		if len(attempts)+len(events)+len(calls.calls) > 0 {
-			t.Errorf("got %d rows in %d requests, want none", len(attempts)+len(events), len(calls.calls))
+		if rows := len(attempts.Attempts) + len(events.Events); rows+len(calls.calls) > 0 {
+			t.Errorf("got %d rows in %d requests, want none", rows, len(calls.calls))
 		}
 	})
 }

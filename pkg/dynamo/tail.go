@@ -122,15 +122,9 @@ func (s *Store) tailReader(q hermod.TailQuery, spans []span, horizon hermod.ID, 
 	for _, sp := range spans {
 		// "!" makes the least text after an id: After is left out, the horizon is not.
 		sp.lo, sp.hi, sp.page = q.After.String()+belowIDs, horizon.String()+belowIDs, t.step
-		t.rows.streams = append(t.rows.streams, &stream[eventRef]{span: sp, decode: s.decodeTailRef, pages: tailPages})
+		t.rows.streams = append(t.rows.streams, &stream[eventRef]{span: sp, decode: s.decodeEventRef, pages: tailPages})
 	}
 	return t
-}
-
-// decodeTailRef keeps expired rows: a position may be theirs.
-func (s *Store) decodeTailRef(it item) (eventRef, bool, error) {
-	ref, _, err := s.decodeEventRef(it)
-	return ref, true, err
 }
 
 // read fills the page. It reports whether it came to the end of the spans.

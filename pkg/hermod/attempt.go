@@ -201,6 +201,18 @@ type LogQuery struct {
 	Above, Below *AttemptKey
 	// Ascending lists the oldest event first; the default is the newest first.
 	Ascending bool
-	// Limit bounds the page, 1 or more. A shorter page is the last one.
+	// Limit bounds the page, 1 or more.
 	Limit int
+	// Examine bounds the rows that are looked at, those too that the page leaves out; 0
+	// is no bound.
+	Examine int
+}
+
+// A LogPage is a page of the delivery log. One shorter than its query's Limit is the last
+// one, unless it has a Next.
+type LogPage struct {
+	Attempts []*Attempt
+	// Next is set where looking at as many rows as the query allows has not filled the
+	// page: the last of them, where the next page goes on.
+	Next *AttemptKey
 }

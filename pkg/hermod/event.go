@@ -89,8 +89,20 @@ type EventQuery struct {
 	Above, Below ID
 	// Ascending lists the oldest first; the default is the newest first.
 	Ascending bool
-	// Limit bounds the page, 1 or more. A shorter page is the last one.
+	// Limit bounds the page, 1 or more.
 	Limit int
+	// Examine bounds the events that are looked at, those too that the page leaves out; 0
+	// is no bound.
+	Examine int
+}
+
+// An EventPage is a page of the event log. One shorter than its query's Limit is the last
+// one, unless it has a Next.
+type EventPage struct {
+	Events []*Event
+	// Next is set where looking at as many events as the query allows has not filled the
+	// page: the last of them, where the next page goes on.
+	Next ID
 }
 
 // A TailQuery asks for what has entered the event log of an owner since a position.

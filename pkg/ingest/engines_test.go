@@ -154,11 +154,11 @@ func (e sqliteEngine) journal() ingest.Journal { return e.Journal(e.queue) }
 
 func (e sqliteEngine) all(t *testing.T, account string) []*hermod.Event {
 	t.Helper()
-	events, err := e.Events(t.Context(), hermod.EventQuery{Owner: account, Ascending: true, Limit: 1000})
+	page, err := e.Events(t.Context(), hermod.EventQuery{Owner: account, Ascending: true, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return events
+	return page.Events
 }
 
 func (e sqliteEngine) messages(t *testing.T) []hermod.Message {

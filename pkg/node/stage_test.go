@@ -145,5 +145,5 @@ func (s *stage) rows() []*hermod.Attempt {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return rows
+	return rows.Attempts
 }

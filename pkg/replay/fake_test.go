@@ -138,9 +138,9 @@ func (s *fakeStore) EventsByKey(_ context.Context, keys []hermod.EventKey) (map[
 	})
 }
 
-func (s *fakeStore) Events(ctx context.Context, q hermod.EventQuery) (page []*hermod.Event, err error) {
+func (s *fakeStore) Events(ctx context.Context, q hermod.EventQuery) (page hermod.EventPage, err error) {
 	if err := s.slow(ctx, q.Owner); err != nil {
-		return nil, err
+		return page, err
 	}
 	return page, s.call("Events", func() error {
 		if s.broken == q.Owner {
@@ -148,8 +148,8 @@ func (s *fakeStore) Events(ctx context.Context, q hermod.EventQuery) (page []*he
 		}
 		for _, e := range s.events { // ascending: all that is asked for here
 			if (e.AccountID == q.Owner || e.OrganizationID == q.Owner) && e.ID.Compare(q.Above) > 0 && e.ID.Compare(q.Below) < 0 &&
-				(q.Pattern == "" || q.Pattern.Matches(e.Sender, e.Name)) && len(page) < q.Limit {
-				page = append(page, e)
+				(q.Pattern == "" || q.Pattern.Matches(e.Sender, e.Name)) && len(page.Events) < q.Limit {
+				page.Events = append(page.Events, e)
 			}
 		}
 		return nil

@@ -22,7 +22,7 @@ func page(ctx context.Context, s Store, r *hermod.Replay, above hermod.ID) (even
 		if err != nil {
 			return nil, false, fmt.Errorf("reading the event log: %w", err)
 		}
-		for _, e := range more {
+		for _, e := range more.Events {
 			slim := *e
 			if hermod.Equivalents(e.Type()) == nil { // by its data an event may mean what a subscription asks for
 				slim.Data = nil // it is most of an event, and messages carry ids alone

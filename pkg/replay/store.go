@@ -35,7 +35,7 @@ type Store interface {
 	Deliveries
 	LetterStore
 	// Events is a page of the event log.
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error)
 	// Settled is an id up to which nothing can appear any more in the log that the
 	// owner and the pattern of the query select.
 	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)

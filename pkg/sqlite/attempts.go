@@ -143,8 +143,8 @@ func (db *DB) ClearDue(ctx context.Context, keys []hermod.AttemptKey) error {
 
 // Attempts is a page of the delivery log: the rows of the owner's subscriptions,
 // deleted ones included, merged in the order of their keys.
-func (db *DB) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error) {
-	var page []*hermod.Attempt
+func (db *DB) Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error) {
+	var page hermod.LogPage
 	err := db.snapshot(ctx, func(r reader) error {
 		subs := []string{q.SubscriptionID}
 		if q.SubscriptionID == "" {
@@ -153,16 +153,62 @@ func (db *DB) Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attemp
 				return err
 			}
 		}
-		for _, sub := range subs {
-			rows, err := db.subscriptionLog(r, q, sub)
-			if err != nil {
-				return err
-			}
-			page = mergeAttempts(q, page, rows)
+		var err error
+		if q.Examine > 0 {
+			page, err = db.examine(r, q, subs)
+		} else {
+			page.Attempts, err = db.logOf(r, q, subs)
 		}
-		return nil
+		return err
 	})
 	return page, err
+}
+
+// examine reads a page and looks at so many rows at most. No index finds successes, which
+// most rows are: it looks at what failed too.
+func (db *DB) examine(r reader, q hermod.LogQuery, subs []string) (page hermod.LogPage, err error) {
+	all := q
+	if q.Success != nil && *q.Success {
+		all.Success = nil
+	}
+	for examined := 0; examined < q.Examine; {
+		all.Limit = min(q.Limit, q.Examine-examined)
+		rows, err := db.logOf(r, all, subs)
+		if err != nil {
+			return page, err
+		}
+		for _, a := range rows {
+			if q.Success == nil || *q.Success == a.Success() {
+				page.Attempts = append(page.Attempts, a)
+			}
+			if len(page.Attempts) == q.Limit {
+				return hermod.LogPage{Attempts: page.Attempts}, nil
+			}
+		}
+		if len(rows) < all.Limit {
+			return hermod.LogPage{Attempts: page.Attempts}, nil
+		}
+		examined += len(rows)
+		page.Next = &rows[len(rows)-1].AttemptKey
+		if q.Ascending {
+			all.Above = page.Next
+		} else {
+			all.Below = page.Next
+		}
+	}
+	return page, nil
+}
+
+// logOf is a page of the log of the subscriptions.
+func (db *DB) logOf(r reader, q hermod.LogQuery, subs []string) (page []*hermod.Attempt, err error) {
+	for _, sub := range subs {
+		rows, err := db.subscriptionLog(r, q, sub)
+		if err != nil {
+			return nil, err
+		}
+		page = mergeAttempts(q, page, rows)
+	}
+	return page, nil
 }
 
 // mergeAttempts orders rows as the query asks and cuts the page.

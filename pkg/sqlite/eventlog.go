@@ -12,17 +12,25 @@ import (
 // afterAll is greater than every id.
 var afterAll = bytes.Repeat([]byte{0xff}, len(hermod.ID{})+1)
 
-// Events is a page of the event log.
-func (db *DB) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error) {
-	var page []*hermod.Event
+// Events is a page of the event log. Indexes find what is wanted, so that it never looks
+// at more.
+func (db *DB) Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error) {
+	var page hermod.EventPage
+	limit := q.Limit
+	if q.Examine > 0 {
+		q.Limit = min(q.Limit, q.Examine)
+	}
 	err := db.snapshot(ctx, func(r reader) error {
 		keys, err := db.eventKeys(r, q)
 		if err != nil {
 			return err
 		}
-		page, err = db.eventsOf(r, keys)
+		page.Events, err = db.eventsOf(r, keys)
 		return err
 	})
+	if n := len(page.Events); n == q.Limit && n < limit {
+		page.Next = page.Events[n-1].ID
+	}
 	return page, err
 }
 

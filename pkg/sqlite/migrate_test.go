@@ -59,7 +59,8 @@ func takeOn(t *testing.T, path string, event hermod.ID) {
 		if err != nil || sub.Name != "old" || sub.Global || sub.IncludeInternal {
 			t.Errorf("subscription %+v, %v", sub, err)
 		}
-		found, err := db.Events(t.Context(), hermod.EventQuery{Owner: "o", Pattern: "s:n", Limit: 2})
+		log, err := db.Events(t.Context(), hermod.EventQuery{Owner: "o", Pattern: "s:n", Limit: 2})
+		found := log.Events
 		if err != nil || len(found) != 1 || found[0].ID != event || found[0].Internal || found[0].Mock {
 			t.Errorf("events %+v, %v", found, err)
 		}

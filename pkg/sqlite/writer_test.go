@@ -240,10 +240,10 @@ func TestIDsRiseInTheOrderOfCommits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range page {
+		for _, e := range page.Events {
 			last = e.ID
 		}
-		seen += len(page)
+		seen += len(page.Events)
 		if time.Now().After(deadline) {
 			t.Fatalf("the tail saw %d of %d events", seen, n*each)
 		}

@@ -66,7 +66,7 @@ func testAttempts(t *testing.T, f *fixture) {
 		must(t, f.store.PutAttempt(t.Context(), a))
 		_, err := f.store.Attempt(t.Context(), a.AttemptKey)
 		wantCode(t, err, hermod.CodeNotFound)
-		wantEqual(t, len(got(f.store.Attempts(t.Context(), hermod.LogQuery{Owner: s.Owner, Limit: 10}))(t)), 0)
+		wantEqual(t, len(got(f.store.Attempts(t.Context(), hermod.LogQuery{Owner: s.Owner, Limit: 10}))(t).Attempts), 0)
 	})
 }
 
@@ -158,7 +158,7 @@ func attemptKeys(attempts []*hermod.Attempt, keep func(*hermod.Attempt) bool) (k
 
 func (f *fixture) pageKeys(ctx context.Context, q hermod.LogQuery) ([]hermod.AttemptKey, error) {
 	page, err := f.store.Attempts(ctx, q)
-	return attemptKeys(page, func(*hermod.Attempt) bool { return true }), err
+	return attemptKeys(page.Attempts, func(*hermod.Attempt) bool { return true }), err
 }
 
 // wantDeliveries polls: failures are read from an index.

@@ -84,7 +84,7 @@ type Store interface {
 	// organization it names. CodeNotFound.
 	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
 	// Events is a page of the event log.
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error)
 	// Settled is the id up to which the log that q selects is complete: nothing that
 	// matches can appear at or below it any more, and Events shows all of it. It may
 	// be the zero id for an empty log.
@@ -98,7 +98,7 @@ type Store interface {
 	// Attempt reads one row. CodeNotFound.
 	Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)
 	// Attempts is a page of the delivery log.
-	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error)
 }
 
 // A Queue is a queue with its dead letters, driven by hand. Time is the engine's

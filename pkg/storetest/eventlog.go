@@ -39,7 +39,7 @@ func (f *fixture) loggedEvent(account, organization string, i int) *hermod.Event
 func (f *fixture) pageIDs(ctx context.Context, q hermod.EventQuery) ([]hermod.ID, error) {
 	page, err := f.store.Events(ctx, q)
 	var ids []hermod.ID
-	for _, e := range page {
+	for _, e := range page.Events {
 		ids = append(ids, e.ID)
 	}
 	return ids, err
@@ -104,27 +104,41 @@ func testEventLog(t *testing.T, f *fixture) {
 	}
 }
 
-func (f *fixture) manyNames(t *testing.T) {
+// A manyNamed is a log of which every second event is of the sender "many", each of a name
+// of its own. ids are theirs.
+type manyNamed struct {
+	account, organization string
+	ids                   []hermod.ID
+}
+
+func (f *fixture) manyNamed(t *testing.T) *manyNamed {
+	t.Helper()
 	const names = 150
-	account, organization := f.name("a"), f.name("o")
+	l := &manyNamed{account: f.name("a"), organization: f.name("o")}
 	var types []string
 	var events []*hermod.Event
 	for i := range names {
-		e := f.event(account)
-		e.Sender, e.Name, e.OrganizationID = "many", fmt.Sprintf("n%d", i), organization
-		types = append(types, e.Type())
-		other := f.event(account)
-		other.Sender, other.OrganizationID = "other", organization
+		e := f.event(l.account)
+		e.Sender, e.Name, e.OrganizationID = "many", fmt.Sprintf("n%d", i), l.organization
+		types, l.ids = append(types, e.Type()), append(l.ids, e.ID)
+		other := f.event(l.account)
+		other.Sender, other.OrganizationID = "other", l.organization
 		events = append(events, e, other)
 	}
 	must(t, f.store.PutEvents(t.Context(), events))
-	want := selectIDs(events, func(e *hermod.Event) bool { return e.Sender == "many" })
-	for _, owner := range []string{account, organization} {
+	for _, owner := range []string{l.account, l.organization} {
 		must(t, f.store.RegisterTypes(t.Context(), owner, types))
-		q := hermod.EventQuery{Owner: owner, Pattern: "many:*", Ascending: true, Limit: 2 * names}
-		f.wantLog(t, q, want)
-		q.Limit, q.Above = 7, want[20]
-		f.wantLog(t, q, want[21:28])
+	}
+	return l
+}
+
+func (f *fixture) manyNames(t *testing.T) {
+	l := f.manyNamed(t)
+	for _, owner := range []string{l.account, l.organization} {
+		q := hermod.EventQuery{Owner: owner, Pattern: "many:*", Ascending: true, Limit: 2 * len(l.ids)}
+		f.wantLog(t, q, l.ids)
+		q.Limit, q.Above = 7, l.ids[20]
+		f.wantLog(t, q, l.ids[21:28])
 	}
 }
 

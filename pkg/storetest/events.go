@@ -87,7 +87,7 @@ func testEvents(t *testing.T, f *fixture) {
 		wantCode(t, err, hermod.CodeNotFound)
 		wantEqual(t, len(got(f.store.EventsByKey(t.Context(), []hermod.EventKey{e.Key()}))(t)), 0)
 		page := got(f.store.Events(t.Context(), hermod.EventQuery{Owner: e.AccountID, Limit: 10}))(t)
-		wantEqual(t, len(page), 0)
+		wantEqual(t, len(page.Events), 0)
 	})
 }
 
@@ -122,9 +122,9 @@ func (f *fixture) eventRoundTrip(t *testing.T) {
 		wantEqual(t, normalEvent(found[e.Key()]), normalEvent(e))
 		wantEqual(t, normalEvent(got(f.store.Event(t.Context(), e.AccountID, e.ID))(t)), normalEvent(e))
 		page := got(f.store.Events(t.Context(), hermod.EventQuery{Owner: e.AccountID, Limit: 2}))(t)
-		if len(page) != 1 {
+		if len(page.Events) != 1 {
 			t.Fatal(errors.New("the log does not have the event"))
 		}
-		wantEqual(t, normalEvent(page[0]), normalEvent(e))
+		wantEqual(t, normalEvent(page.Events[0]), normalEvent(e))
 	}
 }

@@ -234,8 +234,8 @@ func (f *follower) settled(ctx context.Context, t *testing.T, store Store) (herm
 		if err != nil {
 			return position, err
 		}
-		f.see(t, page)
-		if len(page) < f.limit {
+		f.see(t, page.Events)
+		if len(page.Events) < f.limit {
 			return position, nil
 		}
 	}

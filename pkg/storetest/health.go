@@ -212,7 +212,7 @@ func testParked(t *testing.T, f *fixture) {
 	f.run(t, "is in no delivery log", func(t *testing.T) {
 		s := f.created(t, f.owner(t).ID)
 		p := f.parked(t, s, f.ids.Next(), 0, instant())
-		wantEqual(t, len(got(f.store.Attempts(t.Context(), hermod.LogQuery{Owner: s.Owner, Limit: 10}))(t)), 0)
+		wantEqual(t, len(got(f.store.Attempts(t.Context(), hermod.LogQuery{Owner: s.Owner, Limit: 10}))(t).Attempts), 0)
 		if last := got(f.store.LastAttempt(t.Context(), p.RunKey()))(t); last != nil {
 			t.Fatalf("got the row %+v", last)
 		}

@@ -41,6 +41,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Health", testHealth},
 		{"Parked", testParked},
 		{"LastOf", testLastOf},
+		{"Examined", testExamined},
 		{"Replays", testReplays},
 		{"Audit", testAudit},
 	} {

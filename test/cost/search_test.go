@@ -75,7 +75,8 @@ func TestAPageOfATypeTakesThreeRequests(t *testing.T) {
 			q.Limit = pageOfEvents
 		}
 		before := counter.Total()
-		events, err := store.Events(t.Context(), q)
+		page, err := store.Events(t.Context(), q)
+		events := page.Events
 		requests := counter.Total() - before
 		if err != nil {
 			t.Fatal(err)

@@ -16,7 +16,7 @@ type LogStore interface {
 	// Attempt reads one row. It fails with CodeNotFound.
 	Attempt(ctx context.Context, key hermod.AttemptKey) (*hermod.Attempt, error)
 	// Attempts is a page of the delivery log.
-	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error)
 	// EventsByKey reads events; those that do not exist are missing.
 	EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error)
 	// Subscription reads a subscription, tombstones included. It fails with
@@ -31,8 +31,12 @@ type DeliveryLogs struct {
 	BaseURL api.BaseURL
 }
 
-// logPage is how many items a page of the delivery log has.
-const logPage = 100
+// logPage is how many items a page of the delivery log has, and logExamined how many rows
+// are looked at for it: of what succeeded there may be little between much that failed.
+const (
+	logPage     = 100
+	logExamined = 1000
+)
 
 // Routes are the rows of the delivery log.
 func (d *DeliveryLogs) Routes() []api.Route {
@@ -51,7 +55,7 @@ func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 	if err != nil {
 		return err
 	}
-	q := hermod.LogQuery{Owner: owner, SubscriptionID: api.Query(r, "subscriptionId"), Limit: logPage}
+	q := hermod.LogQuery{Owner: owner, SubscriptionID: api.Query(r, "subscriptionId"), Limit: logPage, Examine: logExamined}
 	success := api.Query(r, "success")
 	if q.Success, err = parseSuccess(success); err != nil {
 		return err
@@ -65,16 +69,19 @@ func (d *DeliveryLogs) list(w http.ResponseWriter, r *http.Request, p *hermod.Pr
 			return err
 		}
 	}
-	rows, err := d.Store.Attempts(r.Context(), q)
+	log, err := d.Store.Attempts(r.Context(), q)
 	if err != nil {
 		return fmt.Errorf("listing attempts: %w", err)
 	}
 	answer := page[logItem]{}
-	if answer.Data, err = d.items(r.Context(), p, rows); err != nil {
+	if answer.Data, err = d.items(r.Context(), p, log.Attempts); err != nil {
 		return err
 	}
-	if len(rows) == q.Limit {
-		next, err := d.next(r, scope, rows[len(rows)-1].AttemptKey)
+	if len(log.Attempts) == q.Limit {
+		log.Next = &log.Attempts[q.Limit-1].AttemptKey
+	}
+	if log.Next != nil {
+		next, err := d.next(r, scope, *log.Next)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ type EventStore interface {
 	// Event reads an event that the owner may see. It fails with CodeNotFound.
 	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
 	// Events is a page of the event log.
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error)
 	// Settled is the id up to which the log that q selects is complete: nothing that
 	// matches can appear at or below it any more, and Events shows all of it.
 	Settled(ctx context.Context, q hermod.EventQuery) (hermod.ID, error)

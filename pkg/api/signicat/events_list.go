@@ -16,6 +16,10 @@ import (
 // batch.
 const maxEventPage = maxListPage
 
+// eventsExamined is how many events are looked at for a page: the log is read through for
+// the events of a sender of very many names.
+const eventsExamined = 1000
+
 // An eventList is what a request asks of the event log.
 type eventList struct {
 	query hermod.EventQuery
@@ -73,17 +77,20 @@ func (e *Events) listPage(ctx context.Context, l eventList) (events []*hermod.Ev
 		}
 	}
 	limit := l.query.Limit
-	l.query.Limit = min(limit+1, maxEventPage)
-	events, err = e.Store.Events(ctx, l.query)
+	l.query.Limit, l.query.Examine = min(limit+1, maxEventPage), eventsExamined
+	log, err := e.Store.Events(ctx, l.query)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing events: %w", err)
 	}
-	if len(events) < l.query.Limit {
-		return events, "", nil
+	if len(log.Events) == l.query.Limit {
+		log.Events = log.Events[:limit]
+		log.Next = log.Events[limit-1].ID
 	}
-	events = events[:limit]
-	next, err = e.Cursors.Make(ctx, scope, events[limit-1].ID.String())
-	return events, next, err
+	if log.Next.IsZero() {
+		return log.Events, "", nil
+	}
+	next, err = e.Cursors.Make(ctx, scope, log.Next.String())
+	return log.Events, next, err
 }
 
 // tailPage is what has come since the cursor was made, or since the moment that the
@@ -120,12 +127,12 @@ func (e *Events) tailStart(ctx context.Context, q hermod.EventQuery) ([]*hermod.
 	if position.IsZero() { // an empty log
 		return nil, position, nil
 	}
-	q.Below = position.Next()
-	events, err := e.Store.Events(ctx, q)
+	q.Below, q.Examine = position.Next(), eventsExamined
+	log, err := e.Store.Events(ctx, q)
 	if err != nil {
 		return nil, position, fmt.Errorf("listing events: %w", err)
 	}
-	return events, position, nil
+	return log.Events, position, nil
 }
 
 func (e *Events) tailSince(ctx context.Context, q hermod.EventQuery, position hermod.ID) ([]*hermod.Event, hermod.ID, error) {

@@ -13,8 +13,8 @@ import (
 	"hermod/pkg/hermod"
 )
 
-func (b broken) Events(context.Context, hermod.EventQuery) ([]*hermod.Event, error) {
-	return nil, b.err
+func (b broken) Events(context.Context, hermod.EventQuery) (hermod.EventPage, error) {
+	return hermod.EventPage{}, b.err
 }
 
 func (b broken) Settled(context.Context, hermod.EventQuery) (hermod.ID, error) {

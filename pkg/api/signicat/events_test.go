@@ -34,11 +34,11 @@ func ids(t *testing.T, a answer) []string {
 // count is how many events the owner has.
 func (w *world) count(t *testing.T, owner string) int {
 	t.Helper()
-	events, err := w.DB.Events(t.Context(), hermod.EventQuery{Owner: owner, Limit: 1000})
+	page, err := w.DB.Events(t.Context(), hermod.EventQuery{Owner: owner, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(events)
+	return len(page.Events)
 }
 
 func TestAnEventIsAcceptedAndReadBack(t *testing.T) {

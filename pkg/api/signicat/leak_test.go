@@ -45,8 +45,8 @@ func (b broken) Attempt(context.Context, hermod.AttemptKey) (*hermod.Attempt, er
 	return nil, b.err
 }
 
-func (b broken) Attempts(context.Context, hermod.LogQuery) ([]*hermod.Attempt, error) {
-	return nil, b.err
+func (b broken) Attempts(context.Context, hermod.LogQuery) (hermod.LogPage, error) {
+	return hermod.LogPage{}, b.err
 }
 
 func (b broken) EventsByKey(context.Context, []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error) {

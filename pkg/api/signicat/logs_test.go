@@ -82,6 +82,28 @@ func TestTheLogIsFilteredByOutcome(t *testing.T) {
 	}
 }
 
+// What succeeded lies behind more failures than are looked at for one page.
+func TestAPageOfTheLogMayBeEmptyAndNotTheLast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	subscription := w.subscribe(t, "local", "")
+	success := w.attempt(t, w.publish(t, "local", ""), subscription, func(*hermod.Attempt) {})
+	event := w.publish(t, "local", "")
+	for i := range 1001 {
+		w.attempt(t, event, subscription, func(a *hermod.Attempt) {
+			a.Run, a.State, a.Reason = i, hermod.Dead, hermod.ReasonExhausted
+		})
+	}
+	first, next := logIDs(t, w.do(t, "local", http.MethodGet, logsPath+"?success=true", ""))
+	if len(first) != 0 || next == "" {
+		t.Fatalf("got %v and next %q, want nothing yet and a next page", first, next)
+	}
+	second, next := logIDs(t, w.do(t, "local", http.MethodGet, next, ""))
+	if !slices.Equal(second, []string{success}) || next != "" {
+		t.Errorf("got %v and next %q, want %s and no further page", second, next, success)
+	}
+}
+
 func TestACursorOfTheLogIsGoodForItsOwnListAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

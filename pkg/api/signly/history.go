@@ -14,7 +14,7 @@ import (
 // An EventStore finds events.
 type EventStore interface {
 	// Events is a page of an owner's log.
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error)
 }
 
 // History is what happened in a process.
@@ -60,15 +60,15 @@ func (h *History) list(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 			return fmt.Errorf("reading a position: %w", err)
 		}
 	}
-	var events []*hermod.Event
+	var log hermod.EventPage
 	if len(process) <= hermod.MaxSubject {
 		var err error
-		if events, err = h.Store.Events(r.Context(), query); err != nil {
+		if log, err = h.Store.Events(r.Context(), query); err != nil {
 			return fmt.Errorf("listing the events of a process: %w", err)
 		}
 	}
-	more := len(events) == query.Limit
-	page := events[:min(limit, len(events))]
+	more := len(log.Events) == query.Limit
+	page := log.Events[:min(limit, len(log.Events))]
 	data := make([]wireEvent, 0, len(page))
 	var last string
 	for _, e := range page {

@@ -35,7 +35,7 @@ func (w *world) told(t testing.TB) []*hermod.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return all.Events
 }
 
 func TestAKeyOpensWhatItsRoleMayUntilItIsDeleted(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 type EndpointStore interface {
 	subscription.Store
 	// Attempts is a page of the delivery log.
-	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error)
 }
 
 // Endpoints are the webhook endpoints: the subscriptions of this dialect.

@@ -16,7 +16,7 @@ type EventStore interface {
 	// Event reads an event that the owner may see. It fails with CodeNotFound.
 	Event(ctx context.Context, owner string, id hermod.ID) (*hermod.Event, error)
 	// Events is a page of the log.
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
+	Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error)
 	// Usage sums up what an account's events used up, by kind and level.
 	Usage(ctx context.Context, q hermod.UsageQuery) ([]hermod.Unit, error)
 }

@@ -87,10 +87,11 @@ func (r *eventReader) fill(ctx context.Context, s *typeStream) error {
 		return nil
 	}
 	s.query.Limit = min(s.size, r.left)
-	events, err := r.store.Events(ctx, s.query)
+	page, err := r.store.Events(ctx, s.query)
 	if err != nil {
 		return fmt.Errorf("listing events: %w", err)
 	}
+	events := page.Events
 	s.unread, s.ended = events, len(events) < s.query.Limit
 	r.left -= len(events)
 	s.size = min(2*s.size, maxChunk)

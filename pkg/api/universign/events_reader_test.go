@@ -21,16 +21,16 @@ type memoryLog struct {
 	read   int
 }
 
-func (m *memoryLog) Events(_ context.Context, q hermod.EventQuery) (page []*hermod.Event, err error) {
+func (m *memoryLog) Events(_ context.Context, q hermod.EventQuery) (page hermod.EventPage, err error) {
 	for _, e := range m.events {
-		if len(page) == q.Limit {
+		if len(page.Events) == q.Limit {
 			break
 		}
 		if q.Pattern.Matches(e.Sender, e.Name) && (q.Below.IsZero() || e.ID.Compare(q.Below) < 0) {
-			page = append(page, e)
+			page.Events = append(page.Events, e)
 		}
 	}
-	m.read += len(page)
+	m.read += len(page.Events)
 	return page, nil
 }
 

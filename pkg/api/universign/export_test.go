@@ -200,8 +200,9 @@ type fakeLog struct {
 	page func(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
 }
 
-func (f fakeLog) Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error) {
-	return f.page(ctx, q)
+func (f fakeLog) Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error) {
+	events, err := f.page(ctx, q)
+	return hermod.EventPage{Events: events}, err
 }
 
 func fullPage(q hermod.EventQuery) (events []*hermod.Event) {

@@ -20,7 +20,7 @@ type WebhookStore interface {
 	// Subscriptions reads all of an owner's, tombstones included, secrets sealed.
 	Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error)
 	// Attempts is a page of the delivery log.
-	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error)
 	// LastOf reads the row of a delivery with the highest run, and of those the one
 	// with the highest number; nil where the delivery has none.
 	LastOf(ctx context.Context, subscriptionID string, event hermod.ID) (*hermod.Attempt, error)

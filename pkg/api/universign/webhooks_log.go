@@ -21,7 +21,7 @@ const (
 // A logReader reads the delivery log.
 type logReader interface {
 	// Attempts is a page of the delivery log.
-	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error)
 }
 
 // A webhookQuery selects sent webhooks.
@@ -76,12 +76,15 @@ func (h *Webhooks) find(ctx context.Context, q webhookQuery) (found []sentWebhoo
 		q.log.Success = &failures
 	}
 	for read := 0; read < maxRead; {
-		q.log.Limit = chunkRead
-		rows, err := h.Store.Attempts(ctx, q.log)
+		q.log.Limit, q.log.Examine = chunkRead, maxRead-read
+		log, err := h.Store.Attempts(ctx, q.log)
 		if err != nil {
 			return nil, next, false, fmt.Errorf("reading the delivery log: %w", err)
 		}
-		read += len(rows)
+		rows := log.Attempts
+		if read += len(rows); log.Next != nil {
+			read = maxRead // that much was looked at
+		}
 		chunk, err := h.chunk(ctx, &q, rows)
 		if err != nil {
 			return nil, next, false, err
@@ -91,12 +94,15 @@ func (h *Webhooks) find(ctx context.Context, q webhookQuery) (found []sentWebhoo
 			return found, found[len(found)-1].key, true, nil
 		}
 		found = append(found, chunk...)
-		if len(rows) < chunkRead {
+		if len(rows) < chunkRead && log.Next == nil {
 			return found, next, false, nil
 		}
-		last := rows[len(rows)-1].AttemptKey
+		last := log.Next
+		if last == nil {
+			last = &rows[len(rows)-1].AttemptKey
+		}
 		q.log.Below = &hermod.AttemptKey{RunKey: hermod.RunKey{SubscriptionID: last.SubscriptionID, EventID: last.EventID}}
-		next = q.after(last)
+		next = q.after(*last)
 	}
 	return found, next, true, nil
 }
@@ -177,12 +183,12 @@ func (h *Webhooks) addEvents(ctx context.Context, all []sentWebhook) error {
 // rateOf is the success rate of an endpoint: of the webhooks in the newest maxRead rows
 // of its log, the share of the successful among those that have ended.
 func rateOf(ctx context.Context, log logReader, endpoint hermod.Ref) (successRate, error) {
-	rows, err := log.Attempts(ctx, hermod.LogQuery{Owner: endpoint.Owner, SubscriptionID: endpoint.ID, Limit: maxRead})
+	page, err := log.Attempts(ctx, hermod.LogQuery{Owner: endpoint.Owner, SubscriptionID: endpoint.ID, Limit: maxRead, Examine: maxRead})
 	if err != nil {
 		return 0, fmt.Errorf("reading the delivery log: %w", err)
 	}
 	var count tally
-	for _, s := range newest(rows) {
+	for _, s := range newest(page.Attempts) {
 		count.add(stateOf(s.last))
 	}
 	return count.rate(), nil

@@ -9,8 +9,8 @@ import (
 
 // A Log is what an engine says of itself.
 type Log interface {
-	Events(ctx context.Context, q hermod.EventQuery) ([]*hermod.Event, error)
-	Attempts(ctx context.Context, q hermod.LogQuery) ([]*hermod.Attempt, error)
+	Events(ctx context.Context, q hermod.EventQuery) (hermod.EventPage, error)
+	Attempts(ctx context.Context, q hermod.LogQuery) (hermod.LogPage, error)
 }
 
 // A State is an engine's log, whole, at one moment.
@@ -43,9 +43,9 @@ func Read(ctx context.Context, log Log, owners ...string) (*State, error) {
 			if err != nil {
 				return nil, fmt.Errorf("reading the events of %s: %w", owner, err)
 			}
-			s.Events = append(s.Events, found...)
-			if more = len(found) == page; more {
-				events.Above = found[page-1].ID
+			s.Events = append(s.Events, found.Events...)
+			if more = len(found.Events) == page; more {
+				events.Above = found.Events[page-1].ID
 			}
 		}
 		rows := hermod.LogQuery{Owner: owner, Ascending: true, Limit: page}
@@ -54,9 +54,9 @@ func Read(ctx context.Context, log Log, owners ...string) (*State, error) {
 			if err != nil {
 				return nil, fmt.Errorf("reading the attempts of %s: %w", owner, err)
 			}
-			s.Attempts = append(s.Attempts, found...)
-			if more = len(found) == page; more {
-				rows.Above = &found[page-1].AttemptKey
+			s.Attempts = append(s.Attempts, found.Attempts...)
+			if more = len(found.Attempts) == page; more {
+				rows.Above = &found.Attempts[page-1].AttemptKey
 			}
 		}
 	}
