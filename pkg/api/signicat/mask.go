@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"hermod/pkg/api"
@@ -78,15 +79,23 @@ func secretName(name string) bool {
 // of the subscription must not be sent wherever its URL points next.
 var errMovedMasked = errors.New("changes the host of url: write its secrets out, masked ones stay behind")
 
-// host is where the url of a configuration points; "" where it has none.
+// host is where the url of a configuration points; "" where it has none. A destination
+// reads its members in any case, so each spelling of url counts.
 func host(configuration any) string {
 	members, _ := configuration.(map[string]any)
-	text, _ := members["url"].(string)
-	u, err := url.Parse(text)
-	if err != nil {
-		return text
+	var hosts []string
+	for name, value := range members {
+		if !strings.EqualFold(name, "url") {
+			continue
+		}
+		text, _ := value.(string)
+		if u, err := url.Parse(text); err == nil {
+			text = u.Scheme + "://" + u.Host
+		}
+		hosts = append(hosts, text)
 	}
-	return u.Scheme + "://" + u.Host
+	slices.Sort(hosts)
+	return strings.Join(hosts, " ")
 }
 
 // errNothingMasked is a mask where there is no secret that it could stand for.

@@ -70,6 +70,8 @@ func TestAConfigurationThatWasReadCanBeWrittenBack(t *testing.T) {
 		"a header that was not there": `{"url":"https://receiver.example/","headers":{"X-New":"********"}}`,
 		"a secret that was not there": `{"url":"https://receiver.example/","token":"********"}`,
 		"another host":                `{"url":"https://elsewhere.example/","headers":{"Authorization":"********"}}`,
+		"another host, spelled so":    `{"url":"https://receiver.example/","URL":"https://elsewhere.example/","headers":{"Authorization":"********"}}`,
+		"another host, only so":       `{"uRL":"https://elsewhere.example/","headers":{"Authorization":"********"}}`,
 		"one element further":         `{"url":"https://receiver.example/","nested":[{},{"Password":"********"}]}`,
 	} {
 		if a := write(configuration); a.status != http.StatusBadRequest || fmt.Sprint(a.wrong(t)) != "[typeConfiguration]" {
