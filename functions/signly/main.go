@@ -22,5 +22,5 @@ func build(e *wire.Env) (any, error) {
 	}
 	history := &signly.History{Store: parts.Plain, Cursors: cursors, Now: e.Now}
 	speaks := signly.Dialect{Secrets: &auth.Secrets{Credentials: parts.Plain, Now: e.Now}, Now: e.Now}
-	return e.Dialect(speaks, signly.Base, append(hooks.Routes(), history.Routes()...)), nil
+	return e.Dialect(parts.Plain, speaks, signly.Base, append(hooks.Routes(), history.Routes()...)), nil
 }

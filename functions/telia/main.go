@@ -4,7 +4,6 @@ package main
 import (
 	"hermod/functions/internal/webhooks"
 	"hermod/functions/internal/wire"
-	"hermod/pkg/api"
 	"hermod/pkg/api/telia"
 	"hermod/pkg/lambdahttp"
 )
@@ -18,6 +17,5 @@ func build(e *wire.Env) (any, error) {
 	}
 	d := telia.New(parts.Keys(e), parts.Plain, e.Now)
 	hooks := &telia.Hooks{Store: parts.Store, Targets: parts.Pushers, Now: e.Now, NewID: parts.NewID}
-	server := api.NewServer(api.Options{Dialect: d, Routes: telia.Routes(d, hooks), Log: e.Log, Now: e.Now, Trace: wire.RandomID})
-	return lambdahttp.Handler(telia.WithoutSlash(server)), nil
+	return lambdahttp.Handler(telia.WithoutSlash(e.Server(parts.Plain, d, telia.Routes(d, hooks)))), nil
 }

@@ -20,5 +20,5 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	d := universign.Dialect{Secrets: &auth.Secrets{Credentials: parts.Plain, Now: e.Now}}
-	return e.Dialect(d, universign.Prefix, routes), nil
+	return e.Dialect(parts.Plain, d, universign.Prefix, routes), nil
 }

@@ -32,5 +32,5 @@ func build(e *wire.Env) (any, error) {
 		Store: store, Exports: s3.New(cfg, e.Get("HERMOD_EXPORTS_BUCKET"), e.Now), Random: wire.RandomBytes, Now: e.Now,
 	}
 	d := universign.Dialect{Secrets: &auth.Secrets{Credentials: store, Now: e.Now}}
-	return e.Dialect(d, universign.Prefix, events.Routes()), nil
+	return e.Dialect(store, d, universign.Prefix, events.Routes()), nil
 }

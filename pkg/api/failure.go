@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"hermod/pkg/hermod"
@@ -51,6 +54,8 @@ type Failure struct {
 	// Message is "" and Fields are none for CodeInternal, which stays in the log.
 	Message string
 	Fields  []hermod.FieldError
+	// RetryAfter is how long the caller had better wait; 0 for what the status says.
+	RetryAfter time.Duration
 }
 
 // Describe says what a caller is told of an error. What is neither of the domain nor of
@@ -63,7 +68,7 @@ func Describe(err error) Failure {
 	if !ok || statuses[e.Code] == 0 || e.Code == hermod.CodeInternal {
 		return Failure{Status: http.StatusInternalServerError, Code: hermod.CodeInternal}
 	}
-	f := Failure{Status: statuses[e.Code], Code: e.Code, Message: e.Message, Fields: e.Fields}
+	f := Failure{Status: statuses[e.Code], Code: e.Code, Message: e.Message, Fields: e.Fields, RetryAfter: e.RetryAfter}
 	if _, ok := errors.AsType[ingest.ErrMalformed](err); ok && len(f.Fields) == 0 {
 		f.Code = CodeMalformed
 	}
@@ -77,10 +82,15 @@ func (f Failure) SetHeader(h http.Header, challenge string) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge)
 	case http.StatusTooManyRequests:
-		h.Set("Retry-After", "1") // limits are by the second
+		h.Set("Retry-After", retryAfter(cmp.Or(f.RetryAfter, time.Second)))
 	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", "5")
+		h.Set("Retry-After", retryAfter(cmp.Or(f.RetryAfter, 5*time.Second)))
 	}
+}
+
+// retryAfter is a wait in whole seconds (RFC 9110, section 10.2.3), none too short.
+func retryAfter(wait time.Duration) string {
+	return strconv.Itoa(int((wait + time.Second - 1) / time.Second))
 }
 
 // Clip cuts a text of more than limit bytes between two characters. What is wrong with a

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,39 +18,52 @@ const DefaultRate = 1000
 // starts afresh.
 const maxLimited = 10_000
 
-// A Limiter bounds the requests of each credential, to so many a second and as many
-// at once. It counts those of one process.
+// A Limiter bounds the requests of each credential.
 type Limiter struct {
-	perSecond int
-	now       func() time.Time
-
-	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
-}
-
-// NewLimiter makes a Limiter of 1 or more requests a second.
-func NewLimiter(perSecond int, now func() time.Time) *Limiter {
-	return &Limiter{perSecond: perSecond, now: now, buckets: map[string]*rate.Limiter{}}
+	take func(ctx context.Context, credential string) error
 }
 
 // Take counts a request of the credential. It fails with CodeTooManyRequests.
-func (l *Limiter) Take(credential string) error {
-	if l.bucket(credential).AllowN(l.now(), 1) {
-		return nil
-	}
-	return hermod.Errorf(hermod.CodeTooManyRequests, "a credential may make %d requests a second", l.perSecond)
+func (l *Limiter) Take(ctx context.Context, credential string) error { return l.take(ctx, credential) }
+
+// NewLimiter makes a Limiter of 1 or more requests a second, and as many at once. It
+// counts those of one process.
+func NewLimiter(perSecond int, now func() time.Time) *Limiter {
+	b := &buckets{perSecond: perSecond, now: now, all: map[string]*rate.Limiter{}}
+	return &Limiter{take: b.take}
 }
 
-func (l *Limiter) bucket(credential string) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.buckets[credential]
-	if b == nil {
-		if len(l.buckets) >= maxLimited {
-			clear(l.buckets)
-		}
-		b = rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond)
-		l.buckets[credential] = b
+type buckets struct {
+	perSecond int
+	now       func() time.Time
+
+	mu  sync.Mutex
+	all map[string]*rate.Limiter
+}
+
+func (b *buckets) take(_ context.Context, credential string) error {
+	if b.of(credential).AllowN(b.now(), 1) {
+		return nil
 	}
-	return b
+	return errTooMany(b.perSecond, time.Second)
+}
+
+func (b *buckets) of(credential string) *rate.Limiter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.all[credential]
+	if l == nil {
+		if len(b.all) >= maxLimited {
+			clear(b.all)
+		}
+		l = rate.NewLimiter(rate.Limit(b.perSecond), b.perSecond)
+		b.all[credential] = l
+	}
+	return l
+}
+
+func errTooMany(perSecond int, wait time.Duration) error {
+	return &hermod.Error{
+		Code: hermod.CodeTooManyRequests, Message: fmt.Sprintf("a credential may make %d requests a second", perSecond), RetryAfter: wait,
+	}
 }

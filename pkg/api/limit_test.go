@@ -16,7 +16,7 @@ func TestACredentialMayMakeSoManyRequestsASecond(t *testing.T) {
 	l := api.NewLimiter(10, func() time.Time { return now })
 	take := func(credential string, n int) (taken int) {
 		for range n {
-			switch err := l.Take(credential); hermod.CodeOf(err) {
+			switch err := l.Take(t.Context(), credential); hermod.CodeOf(err) {
 			case "":
 				taken++
 			case hermod.CodeTooManyRequests:

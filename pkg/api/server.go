@@ -115,7 +115,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line 
 		Kind: hermod.ActorCredential, Credential: principal.CredentialID, Trace: line.trace,
 	}))
 	if s.limiter != nil {
-		if err := s.limiter.Take(principal.CredentialID); err != nil {
+		if err := s.limiter.Take(r.Context(), principal.CredentialID); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func (s *Server) count(r *http.Request, row Access) error {
 	if err != nil {
 		return err
 	}
-	return s.limiter.Take(credential)
+	return s.limiter.Take(r.Context(), credential)
 }
 
 // The failures of routing. They are no domain errors: each has a status of HTTP

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // A Code says what kind of thing went wrong. The list is closed: each dialect
@@ -31,6 +32,8 @@ type Error struct {
 	Message string
 	Fields  []FieldError
 	Err     error
+	// RetryAfter is how long the caller had better wait; 0 for what the code says.
+	RetryAfter time.Duration
 }
 
 // A FieldError names one member of the input and what is wrong with it.

@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -78,16 +80,32 @@ func (e *Env) Store() (*dynamo.Store, error) {
 // HTTP serves the rows of a route table behind API Gateway.
 func (e *Env) HTTP(store *dynamo.Store, keys *auth.Keys, routes []api.Route) any {
 	bearer := &auth.Bearer{Keys: keys, Credentials: store, Outside: e.outside, Now: e.Now}
-	return lambdahttp.Handler(api.NewServer(api.Options{
-		Dialect: signicat.Dialect{Bearer: bearer}, Routes: routes, Log: e.Log, Now: e.Now, Trace: RandomID,
-	}))
+	return lambdahttp.Handler(e.Server(store, signicat.Dialect{Bearer: bearer}, routes))
+}
+
+// Server serves the rows of a route table in a dialect.
+func (e *Env) Server(store *dynamo.Store, d api.Dialect, routes []api.Route) *api.Server {
+	return api.NewServer(api.Options{
+		Dialect: d, Routes: routes, Log: e.Log, Now: e.Now, Trace: RandomID, Limiter: e.limiter(store),
+	})
+}
+
+// limiter bounds the requests of each credential over all functions and their instances;
+// nil for no bound.
+func (e *Env) limiter(store *dynamo.Store) *api.Limiter {
+	perSecond, err := strconv.Atoi(e.Get("HERMOD_RATE_LIMIT"))
+	if err != nil || perSecond < 1 { // the template allows numbers alone, and 0 for none
+		return nil
+	}
+	return api.NewSharedLimiter(api.SharedLimit{
+		PerSecond: perSecond, Counter: store, Now: e.Now, Random: mathrand.Float64, Log: e.Log,
+	})
 }
 
 // Dialect serves the rows of a dialect of its own behind API Gateway: under the
 // prefix, and under the dialect's own host name without it.
-func (e *Env) Dialect(d api.Dialect, prefix string, routes []api.Route) any {
-	server := api.NewServer(api.Options{Dialect: d, Routes: routes, Log: e.Log, Now: e.Now, Trace: RandomID})
-	return lambdahttp.Handler(api.Mount{Prefix: prefix, Server: server}.Own())
+func (e *Env) Dialect(store *dynamo.Store, d api.Dialect, prefix string, routes []api.Route) any {
+	return lambdahttp.Handler(api.Mount{Prefix: prefix, Server: e.Server(store, d, routes)}.Own())
 }
 
 // Keys are the signing keys; the sealer is nil where tokens are only verified.
