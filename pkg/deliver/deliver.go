@@ -129,7 +129,13 @@ type loaded struct {
 	subscriptions map[hermod.Ref]*hermod.Subscription
 }
 
-func (d *Deliverer) load(ctx context.Context, messages []*hermod.Message) (loaded, error) {
+// load never panics: of what panics over one message the others must not die.
+func (d *Deliverer) load(ctx context.Context, messages []*hermod.Message) (l loaded, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	events := map[hermod.EventKey]bool{}
 	refs := map[hermod.Ref]bool{}
 	for _, m := range messages {
@@ -138,8 +144,6 @@ func (d *Deliverer) load(ctx context.Context, messages []*hermod.Message) (loade
 			refs[m.Ref()] = true
 		}
 	}
-	var l loaded
-	var err error
 	if l.events, err = d.o.Store.EventsByKey(ctx, keysOf(events)); err != nil {
 		return l, fmt.Errorf("reading events: %w", err)
 	}

@@ -184,6 +184,10 @@ func TestFaultOfOneMessageIsItsAlone(t *testing.T) {
 				return accepts(p)
 			}
 		},
+		"panic in the store": func(r *rig, e *hermod.Event) {
+			r.options.Store = explosiveStore{r.store, e.Key()}
+			r.Deliverer = deliver.New(r.options)
+		},
 		"panic in the encoder": func(_ *rig, e *hermod.Event) { e.Name = "explosive" },
 		"error in the encoder": func(_ *rig, e *hermod.Event) { e.Name = "unencodable" },
 		"event is not there":   func(r *rig, e *hermod.Event) { delete(r.store.events, e.Key()) },
@@ -219,6 +223,19 @@ func TestFaultOfOneMessageIsItsAlone(t *testing.T) {
 			want(t, "runs", len(r.store.rows), 9)
 		})
 	}
+}
+
+// An explosiveStore cannot read one event, whatever is read with it.
+type explosiveStore struct {
+	*fakeStore
+	bad hermod.EventKey
+}
+
+func (s explosiveStore) EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error) {
+	if slices.Contains(keys, s.bad) {
+		panic("in the store")
+	}
+	return s.fakeStore.EventsByKey(ctx, keys)
 }
 
 func TestPanicOfALoneMessageIsCaught(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -83,9 +84,12 @@ func (a *Acceptor) acceptApart(ctx context.Context, submissions []Submission) (r
 	return b.refused[:b.given], nil
 }
 
+// run never panics: it is a fault like any other, which in a batch of messages may be that
+// of one of them.
 func (a *Acceptor) run(ctx context.Context, b *batch) (err error) {
 	start := a.now()
 	defer func() { a.logBatch(ctx, b, start, err) }()
+	defer recovered(&err)
 	if err := b.prepare(ctx, a.matcher, start); err != nil {
 		return inTime(err)
 	}
@@ -93,6 +97,13 @@ func (a *Acceptor) run(ctx context.Context, b *batch) (err error) {
 		return inTime(fmt.Errorf("accepting %d events: %w", b.given, err))
 	}
 	return nil
+}
+
+// recovered makes an error of a panic. It is deferred.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
 }
 
 // inTime gives a failure for want of time the code that says so.

@@ -158,29 +158,41 @@ func TestWhileTheStoreIsAwayAllMessagesWait(t *testing.T) {
 
 func TestAFaultOfOneMessageStaysWithIt(t *testing.T) {
 	t.Parallel()
-	m := newMemory()
-	r := newRig(t, func(*testing.T, *clock, *hermod.IDs) engine { return m })
-	a := newAcceptor(poisoned{m}, ingest.Direct{Store: poisoned{m}, Queue: m}, newIDs(r.clock.now), r.clock.now)
-	outcomes := a.Handle(t.Context(), received(nativeMessage, strings.Replace(nativeMessage, ":1", `:"poison"`, 1), nativeMessage))
-	r.clock.advance(10 * time.Second)
-	// The first try left claims on the keys, which one more receive gets over.
-	for i, m := range received(nativeMessage, "", nativeMessage) {
-		if outcomes[i].Action == hermod.Again && i != 1 {
-			outcomes[i] = a.Handle(t.Context(), []hermod.Received{m})[0]
-		}
-	}
-	if !slices.Equal(actions(outcomes), []hermod.Action{hermod.Done, hermod.Again, hermod.Done}) {
-		t.Errorf("outcomes %+v", outcomes)
+	for name, fail := range map[string]func() error{
+		"error": func() error { return errors.New("the item cannot be written") },
+		"panic": func() error { panic("the item cannot be written") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory()
+			r := newRig(t, func(*testing.T, *clock, *hermod.IDs) engine { return m })
+			p := poisoned{m, fail}
+			a := newAcceptor(p, ingest.Direct{Store: p, Queue: m}, newIDs(r.clock.now), r.clock.now)
+			outcomes := a.Handle(t.Context(), received(nativeMessage, strings.Replace(nativeMessage, ":1", `:"poison"`, 1), nativeMessage))
+			r.clock.advance(10 * time.Second)
+			// The first try left claims on the keys, which one more receive gets over.
+			for i, m := range received(nativeMessage, "", nativeMessage) {
+				if outcomes[i].Action == hermod.Again && i != 1 {
+					outcomes[i] = a.Handle(t.Context(), []hermod.Received{m})[0]
+				}
+			}
+			if !slices.Equal(actions(outcomes), []hermod.Action{hermod.Done, hermod.Again, hermod.Done}) {
+				t.Errorf("outcomes %+v", outcomes)
+			}
+		})
 	}
 }
 
 // A poisoned store fails on one event, whatever comes with it.
-type poisoned struct{ *memory }
+type poisoned struct {
+	*memory
+	fail func() error
+}
 
 func (p poisoned) PutEvents(ctx context.Context, list []*hermod.Event) error {
 	for _, e := range list {
 		if string(e.Data) == `"poison"` {
-			return errors.New("the item cannot be written")
+			return p.fail()
 		}
 	}
 	return p.memory.PutEvents(ctx, list)

@@ -103,8 +103,10 @@ func WhyRefused(m hermod.Received, now time.Time) string {
 	return ""
 }
 
-func decodeMessage(m hermod.Received, now time.Time) (Submission, error) {
-	s, err := decodeForm(m.Body, now)
+// decodeMessage never panics: the messages beside it are none of its business.
+func decodeMessage(m hermod.Received, now time.Time) (s Submission, err error) {
+	defer recovered(&err)
+	s, err = decodeForm(m.Body, now)
 	if err != nil {
 		return Submission{}, err
 	}
