@@ -86,6 +86,7 @@ func NewRetryer(options ...func(*retry.StandardOptions)) aws.Retryer {
 	bounded := func(o *retry.StandardOptions) {
 		o.MaxAttempts = MaxAttempts
 		o.MaxBackoff = MaxBackoff
+		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(unreadable))
 	}
 	return retry.NewStandard(append([]func(*retry.StandardOptions){bounded}, options...)...)
 }

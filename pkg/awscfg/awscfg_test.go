@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -82,6 +83,11 @@ func TestErrorsSayWhetherToTryAgain(t *testing.T) {
 	api := func(code string, fault smithy.ErrorFault) error {
 		return &smithy.OperationError{Err: &smithy.GenericAPIError{Code: code, Fault: fault}}
 	}
+	unanswered := func(cause error) error {
+		return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{}}, Err: cause,
+		}}
+	}
 	for name, c := range map[string]struct {
 		err  error
 		want hermod.Code
@@ -98,6 +104,9 @@ func TestErrorsSayWhetherToTryAgain(t *testing.T) {
 		"deadline":           {fmt.Errorf("x: %w", context.DeadlineExceeded), hermod.CodeUnavailable},
 		"cancelled":          {context.Canceled, hermod.CodeUnavailable},
 		"no connection":      {&smithyhttp.RequestSendError{Err: errors.New("refused")}, hermod.CodeUnavailable},
+		"connection lost":    {unanswered(&smithyhttp.RequestSendError{Err: errors.New("reset by peer")}), hermod.CodeUnavailable},
+		"answer cut off":     {unanswered(&smithy.DeserializationError{Err: io.ErrUnexpectedEOF}), hermod.CodeUnavailable},
+		"request not made":   {unanswered(errors.New("x")), hermod.CodeInternal},
 		"network timeout":    {&net.DNSError{IsTimeout: true}, hermod.CodeUnavailable},
 		"one with a code":    {hermod.Errorf(hermod.CodeConflict, "x"), hermod.CodeConflict},
 		"anything else":      {errors.New("x"), hermod.CodeInternal},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -36,7 +37,11 @@ func Temporary(err error) bool {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && (throttled(api.ErrorCode()) || api.ErrorFault() == smithy.FaultServer) {
 		return true
 	}
-	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+	if unreadable(err) == aws.TrueTernary {
+		return true
+	}
+	// The SDK makes an answer of status 0 of a request that was not answered.
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
 		status := answer.HTTPStatusCode()
 		return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 	}
@@ -45,6 +50,15 @@ func Temporary(err error) bool {
 	}
 	network, ok := errors.AsType[net.Error](err)
 	return ok && network.Timeout()
+}
+
+// unreadable reports whether the answer broke off, or was none. The SDK takes that for
+// final unless it knows the network's error. What was asked for may have been done.
+func unreadable(err error) aws.Ternary {
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
 }
 
 // throttled holds the codes of the three services' errors that ask the caller to

@@ -51,7 +51,7 @@ type Store struct {
 // New makes a Store. The clock decides which rows are past their time to live, the
 // source of random bytes marks each put so that it is known again (see mark).
 func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte)) *Store {
-	retryer := awscfg.NewRetryer()
+	retryer := awscfg.NewRetryer(retryMeeting)
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
 	return &Store{
 		db: db, tables: tables, now: now, random: random, ids: hermod.NewIDs(now, random),
@@ -75,10 +75,16 @@ func (s *Store) WithPutTimeout(d time.Duration) *Store {
 func retryConflicts(o *retry.StandardOptions) {
 	o.MaxAttempts = maxTransactionTries
 	o.RateLimiter = ratelimit.None
-	o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(conflicting)}, retry.DefaultRetryables...)
+	o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(conflicting)}, o.Retryables...)
 }
 
 const maxTransactionTries = 12
+
+// retryMeeting makes a retryer for requests of one item. Such a request is refused while
+// a transaction is about the same item, which is over in a moment. The SDK does not know.
+func retryMeeting(o *retry.StandardOptions) {
+	o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{"TransactionConflictException": {}}})
+}
 
 // conflicting tells whether a transaction that was cancelled met another one, or
 // throttling, and no failed condition: then it is worth another try.
@@ -138,19 +144,27 @@ const (
 // putNew puts a row that must not exist yet, and answers the row that is in the
 // way, nil for none.
 func (s *Store) putNew(ctx context.Context, table string, row item) (item, error) {
-	nonce := make([]byte, markBytes)
-	s.random(nonce)
+	nonce := s.nonce()
 	row.binary(mark, nonce)
 	standing, err := s.putIf(ctx, &dynamodb.PutItemInput{
 		TableName:           aws.String(table),
 		Item:                row,
 		ConditionExpression: aws.String("attribute_not_exists(PK)"),
 	})
-	if err != nil || (standing != nil && string(standing.bytes(mark)) == string(nonce)) {
+	if err != nil || marked(standing, nonce) {
 		return nil, err
 	}
 	return standing, nil
 }
+
+func (s *Store) nonce() []byte {
+	nonce := make([]byte, markBytes)
+	s.random(nonce)
+	return nonce
+}
+
+// marked reports whether a row is one that was written with the nonce.
+func marked(row item, nonce []byte) bool { return string(row.bytes(mark)) == string(nonce) }
 
 // putIf puts a row on a condition, and answers the row that did not meet it, nil
 // where the condition held.

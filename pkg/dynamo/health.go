@@ -36,25 +36,34 @@ func version(v int64) map[string]types.AttributeValue {
 }
 
 // Fail counts a failure of a subscription's endpoint, and answers the row after it. It is
-// one write, but for the first failure after those before it were forgotten.
+// one write, but for the first failure after those before it were forgotten. The mark
+// tells a count whose answer was lost and that the SDK sent again: it counts once.
 func (s *Store) Fail(ctx context.Context, ref hermod.Ref, at time.Time, class string) (*hermod.Health, error) {
+	const fresh = " AND (attribute_not_exists(" + mark + ") OR " + mark + " <> :mark)"
 	count := &dynamodb.UpdateItemInput{
-		UpdateExpression:    aws.String("SET si = if_not_exists(si, :at), la = :at, cl = :class, v = if_not_exists(v, :one) ADD f :one"),
-		ConditionExpression: aws.String("attribute_not_exists(PK) OR attribute_exists(" + attended + ") OR la >= :forgotten"),
+		UpdateExpression: aws.String("SET si = if_not_exists(si, :at), la = :at, cl = :class, v = if_not_exists(v, :one), " +
+			mark + " = :mark ADD f :one"),
+		ConditionExpression: aws.String("(attribute_not_exists(PK) OR attribute_exists(" + attended + ") OR la >= :forgotten)" + fresh),
 	}
 	afresh := &dynamodb.UpdateItemInput{
-		UpdateExpression:    aws.String("SET si = :at, la = :at, cl = :class, f = :one"),
-		ConditionExpression: aws.String("attribute_not_exists(" + attended + ") AND la < :forgotten"),
+		UpdateExpression:    aws.String("SET si = :at, la = :at, cl = :class, f = :one, " + mark + " = :mark"),
+		ConditionExpression: aws.String("attribute_not_exists(" + attended + ") AND la < :forgotten" + fresh),
 	}
+	nonce := s.nonce()
 	for _, update := range []*dynamodb.UpdateItemInput{count, afresh, count} {
 		update.TableName, update.Key = aws.String(s.tables.Config), healthKey(ref).item()
 		update.ReturnValues = types.ReturnValueAllNew
+		update.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 		update.ExpressionAttributeValues = item{
 			":at": seconds(at)["t"], ":forgotten": seconds(at.Add(-hermod.FailuresForgotten))["t"],
 			":class": &types.AttributeValueMemberS{Value: class}, ":one": &types.AttributeValueMemberN{Value: "1"},
+			":mark": &types.AttributeValueMemberB{Value: nonce},
 		}
 		out, err := s.db.UpdateItem(ctx, update)
-		if _, otherwise := errors.AsType[*types.ConditionalCheckFailedException](err); otherwise {
+		if failed, otherwise := errors.AsType[*types.ConditionalCheckFailedException](err); otherwise {
+			if marked(failed.Item, nonce) {
+				return healthOf(failed.Item)
+			}
 			continue
 		}
 		if err != nil {

@@ -87,14 +87,13 @@ func (s *Store) UpdateReplay(ctx context.Context, r *hermod.Replay) error {
 // replaceReplay puts the row and reports whether another version stood there. A put
 // whose first answer was lost meets itself, see mark.
 func (s *Store) replaceReplay(ctx context.Context, put *types.Put) (stale bool, err error) {
-	nonce := make([]byte, markBytes)
-	s.random(nonce)
+	nonce := s.nonce()
 	item(put.Item).binary(mark, nonce)
 	standing, err := s.putIf(ctx, &dynamodb.PutItemInput{
 		TableName: put.TableName, Item: put.Item, ConditionExpression: put.ConditionExpression,
 		ExpressionAttributeValues: put.ExpressionAttributeValues,
 	})
-	return standing != nil && string(standing.bytes(mark)) != string(nonce), err
+	return standing != nil && !marked(standing, nonce), err
 }
 
 // endReplay puts the row of a replay that has ended and takes its pointer away, and
