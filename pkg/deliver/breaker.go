@@ -3,9 +3,9 @@ package deliver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -59,6 +59,8 @@ const (
 	// parkedFor is how long a delivery is parked before its message is sent whatever
 	// the health says: nothing that is parked depends on another row to be found.
 	parkedFor = 12 * time.Hour
+	// healthTries is how often a change of the health is made anew that met another one.
+	healthTries = 3
 )
 
 // trips reports whether the failures are enough to open the circuit.
@@ -85,122 +87,67 @@ func (r *Result) counts() bool {
 	}
 }
 
-// held reports whether the delivery is to be parked. A mock never is: it is how an owner
-// tries whether the endpoint is well.
-func (w *work) held(s *hermod.Subscription) bool {
-	return w.message.Trigger != hermod.TriggerMock && s.Health.Holds(w.message.RunKey())
-}
-
-// claimProbe has a delivery probe where one is due and nothing is parked that is older:
-// then nobody has to look before it goes on.
-func (w *work) claimProbe(ctx context.Context, s *hermod.Subscription) (bool, error) {
-	h, now := *s.Health, w.Now()
-	if h.Paused || now.Before(h.NextProbeAt) {
-		return false, nil
-	}
-	parked, err := w.Store.ParkedOf(ctx, s.ID, 1)
-	if err != nil || len(parked) > 0 {
-		return false, err
-	}
-	h.Probe(w.message.RunKey(), now.Add(probeLease))
-	err = w.Store.PutHealth(ctx, &h)
-	if hermod.CodeOf(err) == hermod.CodePreconditionFailed {
-		return false, nil // another one probes
-	}
-	w.probe = &h
-	return err == nil, err
-}
-
-// health is how the endpoint did when this receive looked last.
-func (w *work) health(s *hermod.Subscription) *hermod.Health {
-	if w.probe != nil {
-		return w.probe
-	}
-	return s.Health
-}
-
-// park keeps the delivery until the subscription receives again. Whoever drains a
-// subscription is done when nothing is parked any more, and may just have looked: so
-// the health is read once more behind the write. Where it no longer holds, the message
-// comes back, unless the drain is made to look again: with what is parked on its way too,
-// the delivery would be pushed twice. What was parked stays in any case, since another
-// worker may have had the same message and deleted it.
-func (w *work) park(ctx context.Context, last *hermod.Attempt, until time.Time) hermod.Outcome {
-	now := w.Now()
-	p := &hermod.Parked{Message: w.message, WakeAt: now.Add(jitter(parkedFor, w.Random()))}
-	p.After = 0
-	if last != nil {
-		p.After = last.Number
-	}
-	p.Token = w.received.ID + "/" + strconv.Itoa(w.received.Receives) + "/" + strconv.FormatInt(now.UnixNano(), 36)
-	if !until.IsZero() && until.Before(p.WakeAt) {
-		p.WakeAt = until
-	}
-	if err := w.Store.Park(ctx, p); err != nil {
-		return w.later(ctx, fmt.Errorf("parking the delivery: %w", err))
-	}
-	ref := w.message.Ref()
-	subs, err := w.Store.SubscriptionsByRef(ctx, []hermod.Ref{ref})
-	if err != nil {
-		return w.later(ctx, fmt.Errorf("reading the health of the endpoint: %w", err))
-	}
-	if s := subs[ref]; s == nil || !w.held(s) && !w.drainedLater(ctx, s.Health) {
-		return hermod.Outcome{Action: hermod.Again, At: now}
-	}
-	w.logParked(ctx, p)
-	return hermod.Outcome{Action: hermod.Done}
-}
-
-// drainedLater reports whether what was parked before the health was read is drained. Who
-// drains ends it by the version of the health that it has read: a new version makes that
-// fail, and it looks again.
-func (w *work) drainedLater(ctx context.Context, h *hermod.Health) bool {
-	if h == nil || h.Circuit != hermod.Draining {
-		return false
-	}
-	c := *h
-	return w.Store.PutHealth(ctx, &c) == nil
-}
-
-// overtakeParked notes the row that a run overtakes which was parked before its first row:
-// the message that started it is gone.
-func (w *work) overtakeParked(ctx context.Context) error {
-	run := w.message.RunKey()
-	if !w.message.Unparked || w.message.Trigger != hermod.TriggerRedrive || run.Run == 0 || len(w.overtaken) > 0 {
-		return nil
-	}
-	run.Run--
-	before, err := w.Store.LastAttempt(ctx, run)
-	if err == nil && before != nil && before.State == hermod.Dead {
-		w.overtake(before)
-	}
-	return err
-}
-
-// jitter spreads a wait by ±10 %, by u in [0, 1).
-func jitter(d time.Duration, u float64) time.Duration {
-	return time.Duration(float64(d) * (0.9 + 0.2*u))
-}
-
 // noteHealth writes down what the attempt says of the endpoint. Nothing is written
 // where it was well and is. What comes to nothing is logged: the next attempt says
 // the same.
-func (w *work) noteHealth(ctx context.Context, s *hermod.Subscription, result *Result) {
+func (w *work) noteHealth(ctx context.Context, s *hermod.Subscription, row *hermod.Attempt, result *Result) {
 	var err error
 	switch {
 	case result.Succeeded():
 		err = w.changeHealth(ctx, w.health(s), w.recovered)
-	case result.Permanent == hermod.ReasonGone || !result.counts() || w.message.Trigger == hermod.TriggerMock:
-		// What the subscription was switched off for needs no circuit; what its owner
-		// tries out is no run of failures.
+	case w.message.Trigger == hermod.TriggerMock:
+		// What its owner tries out is no run of failures.
+	case result.Permanent == hermod.ReasonGone:
+		err = w.attend(ctx, s, func(h *hermod.Health) bool { h.Drain(); return true })
+	case !result.counts():
 	case s.Health != nil && s.Health.Circuit == hermod.Open:
 		err = w.probeFailed(ctx, w.health(s), result)
 	default:
 		err = w.failed(ctx, s.Ref(), result)
 	}
+	if row.Reason == hermod.ReasonExhausted && w.message.Trigger != hermod.TriggerMock && !w.tells() {
+		err = errors.Join(err, w.attend(ctx, s, exhausted(row.At)))
+	}
 	if err != nil {
 		w.Log.LogAttrs(ctx, slog.LevelError, "health of endpoint not written",
 			slog.String("subscription", s.ID), hermod.LogError(err))
+	}
+}
+
+// tells reports whether the event is itself a notice of Hermod's. What becomes of one must not
+// be the cause of another, or an endpoint that fails would be told of for ever.
+func (w *work) tells() bool { return w.event().Sender == hermod.NoticeSender }
+
+// exhausted has the owner be told that the schedule of a delivery was used up at the time.
+func exhausted(at time.Time) func(*hermod.Health) bool {
+	return func(h *hermod.Health) bool {
+		if !h.Exhausted.IsZero() {
+			return false
+		}
+		h.Exhausted = at
+		return true
+	}
+}
+
+// attend changes the health as it is now, of an endpoint that is well too, so that the
+// Sweeper looks after the subscription.
+func (w *work) attend(ctx context.Context, s *hermod.Subscription, change func(*hermod.Health) bool) error {
+	for try := 1; ; try++ {
+		now, err := w.reread(ctx)
+		if err != nil || now == nil {
+			return err
+		}
+		h := hermod.Health{Owner: s.Owner, SubscriptionID: s.ID}
+		if now.Health != nil {
+			h = *now.Health
+		}
+		if !change(&h) {
+			return nil
+		}
+		err = w.Store.PutHealth(ctx, &h)
+		if err == nil || hermod.CodeOf(err) != hermod.CodePreconditionFailed || try == healthTries {
+			return err
+		}
 	}
 }
 
@@ -211,7 +158,7 @@ func (w *work) failed(ctx context.Context, ref hermod.Ref, result *Result) error
 		return fmt.Errorf("counting a failure: %w", err)
 	}
 	return w.changeHealth(ctx, h, func(h *hermod.Health) bool {
-		if !w.Breaker.trips(h) {
+		if w.tells() || !w.Breaker.trips(h) {
 			return false
 		}
 		h.Circuit, h.OpenedAt, h.Probes = hermod.Open, w.Now(), 0
@@ -244,12 +191,7 @@ func (w *work) probeFailed(ctx context.Context, h *hermod.Health, result *Result
 	}
 	// What is parked ends with a row that says so. Should its owner switch it on again,
 	// it starts anew.
-	return w.changeHealth(ctx, h, func(h *hermod.Health) bool {
-		h.Well()
-		h.Circuit = hermod.Draining
-		h.Release(time.Time{})
-		return true
-	})
+	return w.changeHealth(ctx, h, func(h *hermod.Health) bool { h.Drain(); return true })
 }
 
 // recovered closes the circuit.
@@ -257,7 +199,7 @@ func (w *work) recovered(h *hermod.Health) bool {
 	if h.Failures == 0 && h.Circuit != hermod.Open {
 		return false
 	}
-	h.Well()
+	h.Forget()
 	if h.Circuit == hermod.Open {
 		h.Circuit = hermod.Draining
 	}
@@ -314,7 +256,7 @@ func (w *work) changeHealth(ctx context.Context, h *hermod.Health, change func(*
 
 // keepHealth writes a health, or deletes it where there is nothing left to say.
 func keepHealth(ctx context.Context, store HealthStore, h *hermod.Health) error {
-	if h.Failures == 0 && !h.Attended() {
+	if h.Well() {
 		return store.DeleteHealth(ctx, h)
 	}
 	return store.PutHealth(ctx, h)

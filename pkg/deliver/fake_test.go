@@ -27,6 +27,8 @@ type fakeStore struct {
 	dead   map[hermod.AttemptKey]bool
 	health map[hermod.Ref]*hermod.Health
 	parked map[hermod.AttemptKey]*hermod.Parked
+	// full is when the bucket of a subscription with a limit is full again.
+	full map[hermod.Ref]time.Time
 	// fault is asked before each call, by the name of its method, and again after
 	// it took effect: an error it answers is the call's.
 	fault func(call string, done bool) error
@@ -41,6 +43,7 @@ func newFakeStore() *fakeStore {
 		dead:   map[hermod.AttemptKey]bool{},
 		health: map[hermod.Ref]*hermod.Health{},
 		parked: map[hermod.AttemptKey]*hermod.Parked{},
+		full:   map[hermod.Ref]time.Time{},
 		fault:  func(string, bool) error { return nil },
 	}
 }

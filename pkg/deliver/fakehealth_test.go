@@ -52,6 +52,14 @@ func (s *fakeStore) DeleteHealth(_ context.Context, h *hermod.Health) error {
 	})
 }
 
+func (s *fakeStore) Admit(_ context.Context, ref hermod.Ref, _ hermod.ID, rate int, at time.Time) (ok bool, err error) {
+	err = s.call("Admit", func() error {
+		s.full[ref], ok = hermod.PaceOf(rate, 1).Take(s.full[ref], at)
+		return nil
+	})
+	return ok && err == nil, err
+}
+
 func (s *fakeStore) Attended(context.Context) (refs []hermod.Ref, err error) {
 	err = s.call("Attended", func() error {
 		for ref, h := range s.health {

@@ -30,8 +30,12 @@ func (m *model) rules(t *rapid.T) {
 	}
 	for _, d := range m.deliveries {
 		last := m.w.last(d)
-		if !m.alive(d, last) {
+		carried, parked := m.carried(d, last), m.parked(d, last)
+		if !carried && !parked {
 			t.Fatalf("nothing carries delivery %v on after %+v", d.EventID, last)
+		}
+		if h := m.w.store.health[m.sub]; !carried && len(m.w.workers) == 0 && (h == nil || !h.Attended()) {
+			t.Fatalf("delivery %v is parked, and nobody looks after it: %+v", d.EventID, h)
 		}
 		if last != nil && last.State == hermod.Dead && !m.w.store.dead[last.AttemptKey] {
 			t.Fatalf("delivery %v is dead, and not in the dead index", d.EventID)
@@ -39,11 +43,11 @@ func (m *model) rules(t *rapid.T) {
 	}
 }
 
-// alive reports whether something is left that carries the delivery on from its
-// last row or, where it is dead, lets the operator do so.
-func (m *model) alive(d hermod.Message, last *hermod.Attempt) bool {
+// carried reports whether something beside what is parked is left that carries the
+// delivery on from its last row or, where it is dead, lets the operator do so.
+func (m *model) carried(d hermod.Message, last *hermod.Attempt) bool {
 	of := func(l *letter) bool { return l.message.EventID == d.EventID }
-	if slices.ContainsFunc(m.w.dead, of) || m.parked(d, last) {
+	if slices.ContainsFunc(m.w.dead, of) {
 		return true
 	}
 	return slices.ContainsFunc(m.w.queue, func(l *letter) bool {
@@ -155,7 +159,7 @@ func (m *model) untilNext() time.Duration {
 	}
 	for _, p := range m.w.store.parked {
 		next = min(next, p.WakeAt.Sub(m.w.now()))
-		if h := m.w.store.health[m.sub]; h != nil && h.Circuit == hermod.Draining {
+		if h := m.w.store.health[m.sub]; h != nil && (h.Circuit == hermod.Draining || h.Circuit == hermod.Limited) {
 			return time.Second
 		} else if h != nil && h.Circuit == hermod.Open && !h.Paused {
 			next = min(next, h.NextProbeAt.Sub(m.w.now()))

@@ -64,6 +64,7 @@ func newModel(t *rapid.T, embedded bool) *model {
 	jitter := rapid.Float64Range(0, 0.999).Draw(t, "jitter")
 	m := &model{w: newWorld(embedded, maxReceives, schedule, breaker, func() float64 { return jitter })}
 	s := &hermod.Subscription{ID: subID, Owner: owner, Dialect: hermod.Signicat, Active: true, Version: 1}
+	s.RateLimit = rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(t, "rate limit")
 	m.sub = s.Ref()
 	m.w.store.subs[m.sub] = s
 	for i := range rapid.IntRange(1, 2).Draw(t, "deliveries") {
@@ -266,11 +267,13 @@ func (m *model) stepClock(t *rapid.T) {
 func (m *model) owner(t *rapid.T) {
 	s := new(*m.w.store.subs[m.sub])
 	s.Version++
-	switch rapid.SampledFrom([]string{"touch", "disable", "enable", "enable", "event", "delete", "pause", "resume", "resume"}).Draw(t, "change") {
+	switch rapid.SampledFrom([]string{"touch", "disable", "enable", "enable", "event", "delete", "pause", "resume", "resume", "limit"}).Draw(t, "change") {
 	case "disable":
 		s.Active = false
 	case "enable":
 		s.Active = true
+	case "limit":
+		s.RateLimit = rapid.IntRange(0, 2).Draw(t, "rate limit")
 	case "event":
 		m.eventComesIn()
 	case "pause":

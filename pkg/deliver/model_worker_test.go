@@ -28,7 +28,9 @@ type worker struct {
 	pushed int
 	put    int  // rows put after a push
 	parked bool // it has parked its delivery
-	spared bool // a fault of the model's or a race explains a push without a row
+	// admitted says that its attempt may begin.
+	admitted bool
+	spared   bool // a fault of the model's or a race explains a push without a row
 }
 
 // A fault is what becomes of a call.

@@ -126,6 +126,13 @@ func (s *watchedStore) PutAttempt(ctx context.Context, a *hermod.Attempt) error 
 	return err
 }
 
+// Admit notes who may make an attempt.
+func (s *watchedStore) Admit(ctx context.Context, ref hermod.Ref, event hermod.ID, rate int, at time.Time) (bool, error) {
+	ok, err := s.fakeStore.Admit(ctx, ref, event, rate, at)
+	s.w.current.admitted = ok && err == nil
+	return ok, err
+}
+
 // Park doubles the delivery until its message is deleted.
 func (s *watchedStore) Park(ctx context.Context, p *hermod.Parked) error {
 	s.w.current.parked = true
@@ -166,9 +173,12 @@ func (w *world) call(name string, done bool) error {
 }
 
 // Push is the destination: it answers what the model chose.
-func (w *world) Push(_ context.Context, _ *hermod.Subscription, p deliver.Payload) deliver.Result {
+func (w *world) Push(_ context.Context, s *hermod.Subscription, p deliver.Payload) deliver.Result {
 	k := w.current
 	w.before("Push")
+	if s.RateLimit > 0 && !k.admitted {
+		w.breaks("%s pushed without a token", k.name)
+	}
 	w.pushes++
 	if k.pushed++; k.pushed > 1 {
 		w.breaks("%s pushed twice", k.name)

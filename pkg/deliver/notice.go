@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"hermod/pkg/hermod"
 )
@@ -13,49 +14,68 @@ type Notifier interface {
 	Notify(ctx context.Context, n *hermod.Notice) error
 }
 
-// tell tells the owner what has become of a subscription since the last time. It cannot go
-// round in circles: of each change there is one notice, and whether that is delivered, or
-// to whom, is no further change. A notice that the owner cannot get is not tried again.
-func (s *Sweeper) tell(ctx context.Context, sub *hermod.Subscription) error {
-	name := s.untold(sub)
-	if name == "" || s.Notifier == nil {
-		return nil
-	}
+// tell tells the owner what has become of a subscription since the last time, and reports
+// whether there is nothing left to tell. It cannot go round in circles: of each change of a
+// circuit there is one notice, of what was exhausted one in each hour, and whether a notice is
+// delivered, or to whom, opens no circuit and exhausts nothing that is told of. A notice that
+// the owner cannot get is not tried again.
+func (s *Sweeper) tell(ctx context.Context, sub *hermod.Subscription) (told bool, err error) {
 	h := *sub.Health
+	if name, at := s.untold(sub); name != "" {
+		if !s.notify(ctx, sub, name, at) {
+			return false, nil // the next round tells it
+		}
+		h.Told = name
+	}
+	if !h.Exhausted.IsZero() {
+		at := h.Exhausted.UTC().Truncate(hermod.NoticeEvery)
+		if !sub.Deleted() && !s.notify(ctx, sub, hermod.NoticeExhausted, at) {
+			return false, nil
+		}
+		h.Exhausted = time.Time{}
+	}
+	if h == *sub.Health {
+		return true, nil
+	}
+	if err := keepHealth(ctx, s.Store, &h); err != nil {
+		return false, err
+	}
+	sub.Health = &h
+	return true, nil
+}
+
+// notify reports whether the notice has been sent, or cannot be.
+func (s *Sweeper) notify(ctx context.Context, sub *hermod.Subscription, name string, at time.Time) bool {
+	if s.Notifier == nil {
+		return true
+	}
+	h := sub.Health
 	err := s.Notifier.Notify(ctx, &hermod.Notice{
 		Name: name, Owner: sub.Owner, SubscriptionID: sub.ID, SubscriptionName: sub.Name,
-		OpenedAt: h.OpenedAt, Failures: h.Failures, Since: h.Since, Class: h.Class,
+		At: at, Reason: hermod.Reason(sub.DisabledReason), Failures: h.Failures, Since: h.Since, Class: h.Class,
 	})
 	if err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "owner not told",
 			slog.String("subscription", sub.ID), slog.String("notice", name), hermod.LogError(err))
 	}
-	switch hermod.CodeOf(err) {
-	case hermod.CodeUnavailable, hermod.CodeInternal:
-		return nil // the next round tells it
-	}
-	h.Told = name
-	if err := s.Store.PutHealth(ctx, &h); err != nil {
-		return err
-	}
-	sub.Health = &h
-	return nil
+	code := hermod.CodeOf(err)
+	return code != hermod.CodeUnavailable && code != hermod.CodeInternal
 }
 
-// untold is what the owner has to be told; "" for nothing.
-func (s *Sweeper) untold(sub *hermod.Subscription) string {
-	h, name := sub.Health, ""
+// untold is what the owner has to be told of the circuit, and of which moment; "" for nothing.
+// That it is well again is told when nothing is parked any more: what fails in between would be
+// told of over and over.
+func (s *Sweeper) untold(sub *hermod.Subscription) (name string, at time.Time) {
+	h := sub.Health
 	switch {
-	case !sub.Active && sub.DisabledReason == string(hermod.ReasonFailing):
-		name = hermod.NoticeDisabled
+	case !sub.Active && sub.DisabledReason != "":
+		name, at = hermod.NoticeDisabled, sub.UpdatedAt
 	case !sub.InForce(s.Now()):
 	case h.Circuit == hermod.Open:
-		name = hermod.NoticeFailing
-	case h.Circuit == hermod.Draining && h.Told == hermod.NoticeFailing:
-		name = hermod.NoticeRecovered
+		name, at = hermod.NoticeFailing, h.OpenedAt
 	}
 	if name == h.Told {
-		return ""
+		return "", time.Time{}
 	}
-	return name
+	return name, at
 }

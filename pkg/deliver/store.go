@@ -32,6 +32,10 @@ type Store interface {
 	HealthStore
 	// Park puts p, in the place of one that is parked after the same row.
 	Park(ctx context.Context, p *hermod.Parked) error
+	// Admit takes a token for a delivery of the event to the subscription, as a hermod.Pace
+	// of the rate has it, and answers false where there is none. A rate may be kept in
+	// parts, to one of which the event belongs.
+	Admit(ctx context.Context, ref hermod.Ref, event hermod.ID, rate int, at time.Time) (bool, error)
 	// ParkedOf is that of SweepStore.
 	ParkedOf(ctx context.Context, subscriptionID string, limit int) ([]*hermod.Parked, error)
 }

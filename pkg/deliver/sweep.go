@@ -1,10 +1,13 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -18,8 +21,8 @@ type Sweeper struct {
 	Queue Queue
 	// Notifier tells owners; nil tells nobody.
 	Notifier Notifier
-	// Rate is how many parked deliveries of a subscription a Round sends; 0 is
-	// DefaultDrainRate.
+	// Rate is how many parked deliveries a Round sends of a subscription that names no
+	// limit of its own; 0 is DefaultDrainRate.
 	Rate int
 	Now  func() time.Time
 	Log  *slog.Logger
@@ -29,21 +32,30 @@ type Sweeper struct {
 // again, where a Round is made each second.
 const DefaultDrainRate = 50
 
-// sweepEvery is how long Sweep rests between two rounds.
-const sweepEvery = time.Second
+const (
+	// sweepEvery is how often Sweep begins a round.
+	sweepEvery = time.Second
+	// sweepMargin is what must be left of the time given for another round to begin.
+	sweepMargin = 5 * time.Second
+	// sweepParallel is how many subscriptions are attended to at a time: none waits until
+	// all that is parked of those before it has been sent.
+	sweepParallel = 8
+)
 
 // Sweep makes a Round each second until nothing is left to drain or ctx is about to end.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	for {
+		begun := s.Now()
 		draining, err := s.Round(ctx)
 		if err != nil || !draining {
 			return err
 		}
+		now := s.Now()
 		deadline, ok := ctx.Deadline()
-		if ok && deadline.Sub(s.Now()) <= wakeMargin {
+		if ok && deadline.Sub(now) <= sweepMargin {
 			return nil // the next minute goes on
 		}
-		rest := time.NewTimer(sweepEvery)
+		rest := time.NewTimer(min(max(sweepEvery-now.Sub(begun), 0), sweepEvery))
 		select {
 		case <-ctx.Done():
 			rest.Stop()
@@ -67,40 +79,63 @@ func (s *Sweeper) Round(ctx context.Context) (draining bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading their health: %w", err)
 	}
-	var errs []error
-	for _, ref := range refs {
-		sub := subs[ref]
-		if sub == nil || sub.Health == nil {
-			continue
-		}
-		more, err := s.attend(ctx, sub)
-		draining = draining || more
-		// Whoever has changed the health meanwhile knows better.
-		if err != nil && hermod.CodeOf(err) != hermod.CodePreconditionFailed {
-			s.Log.LogAttrs(ctx, slog.LevelError, "subscription not attended",
-				slog.String("subscription", ref.ID), hermod.LogError(err))
-			errs = append(errs, fmt.Errorf("attending to subscription %s: %w", ref.ID, err))
+	more, errs := make([]bool, len(refs)), make([]error, len(refs))
+	look := func(i int) {
+		if sub := subs[refs[i]]; sub != nil && sub.Health != nil {
+			more[i], errs[i] = s.attend(ctx, sub)
 		}
 	}
-	return draining, errors.Join(errs...)
+	if len(refs) == 1 {
+		look(0)
+	} else {
+		sideBySide(len(refs), sweepParallel, look)
+	}
+	for i, err := range errs {
+		// Whoever has changed the health meanwhile knows better.
+		if hermod.CodeOf(err) == hermod.CodePreconditionFailed {
+			errs[i] = nil
+		} else if err != nil {
+			s.Log.LogAttrs(ctx, slog.LevelError, "subscription not attended",
+				slog.String("subscription", refs[i].ID), hermod.LogError(err))
+			errs[i] = fmt.Errorf("attending to subscription %s: %w", refs[i].ID, err)
+		}
+	}
+	return slices.Contains(more, true), errors.Join(errs...)
+}
+
+// sideBySide does n things, at most so many at a time, and returns when all are done.
+func sideBySide(n, limit int, do func(i int)) {
+	var wg sync.WaitGroup
+	free := make(chan struct{}, limit)
+	for i := range n {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			do(i)
+		})
+	}
+	wg.Wait()
 }
 
 func (s *Sweeper) attend(ctx context.Context, sub *hermod.Subscription) (draining bool, err error) {
-	if err := s.tell(ctx, sub); err != nil {
+	told, err := s.tell(ctx, sub)
+	if err != nil {
 		return true, err
 	}
 	now, h := s.Now(), sub.Health
 	switch {
+	case h.Circuit == hermod.Closed && !h.Paused:
+		return false, nil
 	case !sub.InForce(now): // what is parked ends with a row that says so
-		return s.drain(ctx, sub)
+		return s.drain(ctx, sub, told)
 	case h.Paused:
 		return false, nil
-	case h.Circuit == hermod.Draining:
-		return s.drain(ctx, sub)
-	case h.Circuit == hermod.Open && !now.Before(h.NextProbeAt):
+	case h.Circuit == hermod.Open && now.Before(h.NextProbeAt):
+		return false, nil
+	case h.Circuit == hermod.Open:
 		return false, s.probe(ctx, h)
 	default:
-		return false, nil
+		return s.drain(ctx, sub, told)
 	}
 }
 
@@ -119,29 +154,51 @@ func (s *Sweeper) probe(ctx context.Context, h *hermod.Health) error {
 	return unpark(ctx, s.Queue, s.Store, parked)
 }
 
-// drain sends the oldest of what is parked. When there is nothing, the subscription
-// needs no further attention, unless it is paused and may come back.
-func (s *Sweeper) drain(ctx context.Context, sub *hermod.Subscription) (draining bool, err error) {
-	h := *sub.Health
-	rate := s.Rate
-	if rate == 0 {
-		rate = DefaultDrainRate
-	}
-	parked, err := s.Store.ParkedOf(ctx, sub.ID, rate)
+// drain sends the oldest of what is parked: as many as the subscription's limit lets through,
+// or as the Sweeper's rate has it. When there is nothing, the subscription needs no further
+// attention, unless it is paused and may come back, or its owner has yet to be told.
+//
+// Whoever parks a delivery looks behind his write whether what comes is parked. So there is a
+// round in which it no longer is before the one that finds nothing parked and ends it.
+func (s *Sweeper) drain(ctx context.Context, sub *hermod.Subscription, told bool) (draining bool, err error) {
+	parked, err := s.Store.ParkedOf(ctx, sub.ID, s.rate(sub))
 	if err != nil {
 		return true, err
 	}
 	if len(parked) > 0 {
 		return true, unpark(ctx, s.Queue, s.Store, parked)
 	}
-	inForce := sub.InForce(s.Now())
-	if !inForce {
-		if h.Paused && !sub.Deleted() {
+	h, inForce := *sub.Health, sub.InForce(s.Now())
+	switch {
+	case !inForce && h.Paused && !sub.Deleted(), !told:
+		return false, nil
+	case h.Paused || h.Circuit != hermod.Draining:
+		h.Paused, h.Circuit = false, hermod.Draining
+		return true, s.Store.PutHealth(ctx, &h)
+	case !inForce:
+		h.Forget()
+	case h.Told == hermod.NoticeFailing:
+		if !s.notify(ctx, sub, hermod.NoticeRecovered, h.OpenedAt) {
 			return false, nil
 		}
-		h.Paused = false
-		h.Well()
+		h.Told = hermod.NoticeRecovered
+		if err := s.Store.PutHealth(ctx, &h); err != nil {
+			return false, err
+		}
 	}
 	h.Circuit = hermod.Closed
 	return false, keepHealth(ctx, s.Store, &h)
+}
+
+// rate is how many parked deliveries of a subscription go in one round.
+func (s *Sweeper) rate(sub *hermod.Subscription) int {
+	rate := cmp.Or(s.Rate, DefaultDrainRate)
+	switch {
+	case sub.RateLimit == 0:
+		return rate
+	case sub.InForce(s.Now()):
+		return sub.RateLimit
+	default: // what ends without an attempt is not limited
+		return max(rate, sub.RateLimit)
+	}
 }

@@ -197,6 +197,7 @@ func TestWhatIsPausedStays(t *testing.T) {
 	r.store.subs[r.sub.Ref()].DeletedAt = r.now
 	r.round(t, q, true)
 	r.take(t, q)
+	r.round(t, q, true)
 	r.round(t, q, false)
 	want(t, "forgotten with its subscription", r.health() == nil, true)
 }

@@ -126,14 +126,8 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	if until := w.until(e); !until.IsZero() && !row.At.Before(until) {
 		return w.end(ctx, row, hermod.ReasonEventExpired, "")
 	}
-	if w.held(s) {
-		claimed, err := w.claimProbe(ctx, s)
-		if err != nil {
-			return w.later(ctx, fmt.Errorf("claiming the probe: %w", err))
-		}
-		if !claimed {
-			return w.park(ctx, last, w.until(e))
-		}
+	if outcome, parked := w.waits(ctx, s, row.Number-1, w.until(e)); parked {
+		return outcome
 	}
 	encoder, ok := w.Encoders[s.Dialect]
 	if !ok {
@@ -155,7 +149,7 @@ func (w *work) attempt(ctx context.Context, last *hermod.Attempt) hermod.Outcome
 	row.Duration = w.Now().Sub(row.At)
 	note(row, result)
 	outcome := w.settle(ctx, row, result, w.schedule(s, encoder), w.until(e))
-	w.noteHealth(ctx, s, &result)
+	w.noteHealth(ctx, s, row, &result)
 	return outcome
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +18,9 @@ import (
 )
 
 // The health of an endpoint is a row of Config in a partition of its own, read with the
-// subscription in one request. One that is attended has a pointer besides, in a
-// partition where those of all owners are: it is put and deleted in one transaction with
-// the row.
+// subscription in one request. One that is attended has a copy besides, in a partition
+// where those of all owners are: it is put and deleted in one transaction with the row. The
+// count of another failure does not reach it.
 const (
 	healthPrefix = "health#"
 	attendedPK   = "attended"
@@ -102,7 +103,9 @@ func (s *Store) replaceHealth(h *hermod.Health, write func([]types.TransactWrite
 	}
 	pointer := types.TransactWriteItem{Delete: s.deletePointer(h.Ref())}
 	if next.Attended() {
-		pointer = types.TransactWriteItem{Put: &types.Put{TableName: aws.String(s.tables.Config), Item: healthPointer(h.Ref()).item()}}
+		there := maps.Clone(row)
+		maps.Copy(there, healthPointer(h.Ref()).item())
+		pointer = types.TransactWriteItem{Put: &types.Put{TableName: aws.String(s.tables.Config), Item: there}}
 	}
 	err = write([]types.TransactWriteItem{{Put: put}, pointer})
 	if failedCondition(err) >= 0 {
@@ -154,11 +157,25 @@ func (s *Store) Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, err
 
 // Attended are the subscriptions of all owners whose health is attended.
 func (s *Store) Attended(ctx context.Context) ([]hermod.Ref, error) {
-	refs, err := collectConfig(ctx, s, attendedPK, "", func(it item) (hermod.Ref, error) {
-		owner, id, _ := strings.Cut(it.str("SK"), "#")
-		return hermod.Ref{Owner: owner, ID: id}, nil
-	})
+	refs, err := collectConfig(ctx, s, attendedPK, "", func(it item) (hermod.Ref, error) { return healthRef(it), nil })
 	return refs, wrap("reading who is attended", err)
+}
+
+// Unwell are the attended ones of an owner, in one query. Failures that a circuit has counted
+// since it was opened or closed last may be missing from them.
+func (s *Store) Unwell(ctx context.Context, owner string) ([]*hermod.Health, error) {
+	all, err := collectConfig(ctx, s, attendedPK, owner+"#", healthOf)
+	return all, wrap("reading who of an owner is attended", err)
+}
+
+// healthRef names the subscription of a row or of its copy.
+func healthRef(row item) hermod.Ref {
+	name, own := strings.CutPrefix(row.str("PK"), healthPrefix)
+	if !own {
+		name = row.str("SK")
+	}
+	owner, id, _ := strings.Cut(name, "#")
+	return hermod.Ref{Owner: owner, ID: id}
 }
 
 // circuit is what a row keeps as JSON: nobody asks for it but whoever reads it all.
@@ -171,11 +188,12 @@ type circuit struct {
 	ProbeEvent  hermod.ID      `json:"probeEvent,omitzero"`
 	ProbeRun    int            `json:"probeRun,omitempty"`
 	Told        string         `json:"told,omitempty"`
+	Exhausted   time.Time      `json:"exhausted,omitzero"`
 }
 
 func healthRow(h *hermod.Health) (item, error) {
 	body, err := json.Marshal(circuit{
-		h.Circuit, h.Paused, h.OpenedAt, h.Probes, h.NextProbeAt, h.ProbeEvent, h.ProbeRun, h.Told,
+		h.Circuit, h.Paused, h.OpenedAt, h.Probes, h.NextProbeAt, h.ProbeEvent, h.ProbeRun, h.Told, h.Exhausted,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the health of %s: %w", h.SubscriptionID, err)
@@ -192,10 +210,9 @@ func healthRow(h *hermod.Health) (item, error) {
 }
 
 func healthOf(row item) (*hermod.Health, error) {
-	r := reader{item: row}
-	owner, id, _ := strings.Cut(strings.TrimPrefix(row.str("PK"), healthPrefix), "#")
+	r, ref := reader{item: row}, healthRef(row)
 	h := &hermod.Health{
-		Owner: owner, SubscriptionID: id, Version: r.int("v"),
+		Owner: ref.Owner, SubscriptionID: ref.ID, Version: r.int("v"),
 		Failures: int(r.int("f")), Since: r.at("si"), LastAt: r.at("la"), Class: r.str("cl"),
 	}
 	if body := r.str("b"); body != "" {
@@ -203,6 +220,7 @@ func healthOf(row item) (*hermod.Health, error) {
 		r.fail("b", json.Unmarshal([]byte(body), &c))
 		h.Circuit, h.Paused, h.OpenedAt, h.Probes = c.Circuit, c.Paused, c.OpenedAt, c.Probes
 		h.NextProbeAt, h.ProbeEvent, h.ProbeRun, h.Told = c.NextProbeAt, c.ProbeEvent, c.ProbeRun, c.Told
+		h.Exhausted = c.Exhausted
 	}
 	return h, r.err
 }

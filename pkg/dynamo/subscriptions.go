@@ -202,6 +202,7 @@ func subscriptionRow(sub *hermod.Subscription) item {
 	row.text("backoff", sub.Backoff)
 	row.flag("translate", sub.Translate)
 	row.flag(global, sub.Global)
+	row.number("rate", int64(sub.RateLimit))
 	row.binary("sealed", sub.Sealed)
 	return row
 }
@@ -233,6 +234,7 @@ func subscriptionOf(row item) (*hermod.Subscription, error) {
 		Description:     r.str("description"),
 		Backoff:         r.str("backoff"),
 		Translate:       r.isSet("translate"),
+		RateLimit:       int(r.int("rate")),
 	}
 	if _, ok := row["schedule"]; ok {
 		sub.Schedule = hermod.Schedule{}

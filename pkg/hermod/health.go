@@ -31,8 +31,12 @@ type Health struct {
 	ProbeEvent ID
 	ProbeRun   int
 
-	// Told is the name of the notice that the owner was sent last; "" for none.
+	// Told is the name of the notice of the circuit that the owner was sent last; "" for
+	// none.
 	Told string
+	// Exhausted is when the schedule of a delivery was used up, where the owner has not
+	// been told of one; zero for none.
+	Exhausted time.Time
 }
 
 // A Circuit says whether deliveries go to an endpoint.
@@ -46,6 +50,9 @@ const (
 	Open Circuit = "open"
 	// Draining: deliveries go to it, and what was parked does too, piece by piece.
 	Draining Circuit = "draining"
+	// Limited: more deliveries come than the subscription's rate lets through. All are
+	// parked, behind those that are, and go to it from there, piece by piece.
+	Limited Circuit = "limited"
 )
 
 // FailuresForgotten is how long after the last failure those before it no longer
@@ -56,8 +63,11 @@ const FailuresForgotten = 48 * time.Hour
 func (h *Health) Ref() Ref { return Ref{Owner: h.Owner, ID: h.SubscriptionID} }
 
 // Attended reports whether somebody has to look after the subscription: what is
-// parked may have to be probed with or drained.
-func (h *Health) Attended() bool { return h.Circuit != Closed || h.Paused }
+// parked may have to be probed with or drained, or the owner has to be told.
+func (h *Health) Attended() bool { return h.Circuit != Closed || h.Paused || !h.Exhausted.IsZero() }
+
+// Well reports whether there is nothing to say of the endpoint any more.
+func (h *Health) Well() bool { return h.Failures == 0 && !h.Attended() }
 
 // Holds reports whether the delivery shall be parked rather than attempted. A nil
 // Health holds nothing.
@@ -85,8 +95,8 @@ func (h *Health) Forgotten(at time.Time) bool {
 	return h.Circuit == Closed && at.Sub(h.LastAt) > FailuresForgotten
 }
 
-// Well forgets the failures.
-func (h *Health) Well() {
+// Forget forgets the failures.
+func (h *Health) Forget() {
 	h.Failures, h.Since, h.LastAt, h.Class = 0, time.Time{}, time.Time{}, ""
 }
 
@@ -109,11 +119,16 @@ func (h *Health) Pause(paused bool) bool {
 	}
 	h.Paused = paused
 	if !paused {
-		h.Well()
-		h.Circuit = Draining
-		h.Release(time.Time{})
+		h.Drain()
 	}
 	return true
+}
+
+// Drain closes the circuit: the failures are forgotten, and what is parked follows.
+func (h *Health) Drain() {
+	h.Forget()
+	h.Circuit = Draining
+	h.Release(time.Time{})
 }
 
 // A Parked is a delivery that waits for its subscription to receive again, without

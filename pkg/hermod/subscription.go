@@ -66,6 +66,9 @@ type Subscription struct {
 	Signing SigningType
 	// Schedule replaces the dialect's waits between attempts; nil keeps them.
 	Schedule Schedule
+	// RateLimit is how many deliveries may begin a second, 1 to MaxRateLimit, as Pace has
+	// it; 0 for any number.
+	RateLimit int
 	// Backoff is the rule that Schedule was made by, in the dialect's words; "" for
 	// none.
 	Backoff   string

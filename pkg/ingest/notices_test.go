@@ -14,7 +14,7 @@ func TestANoticeIsAnEventOfItsOwnerOnce(t *testing.T) {
 		r.subscribe(t, account, "s-1")
 		n := &ingest.Notices{Acceptor: r.acceptor, Now: r.clock.now}
 		about := &hermod.Notice{
-			Name: hermod.NoticeFailing, Owner: account, SubscriptionID: "s-2", SubscriptionName: "Orders", OpenedAt: start, Failures: 10, Class: "timeout",
+			Name: hermod.NoticeFailing, Owner: account, SubscriptionID: "s-2", SubscriptionName: "Orders", At: start, Failures: 10, Class: "timeout",
 		}
 		for failures := range 2 {
 			about.Failures += failures

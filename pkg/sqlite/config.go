@@ -61,7 +61,7 @@ func (db *DB) CreateOwner(ctx context.Context, o hermod.Owner) error {
 
 const subscriptionColumns = `owner, id, dialect, name, active, disabled_reason, filters, tags, type, signing, schedule,
 	expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global,
-	tenant, description, backoff, translate, format`
+	tenant, description, backoff, translate, format, rate_limit`
 
 func scanSubscription(row scanner) (*hermod.Subscription, error) {
 	s := &hermod.Subscription{}
@@ -69,7 +69,7 @@ func scanSubscription(row scanner) (*hermod.Subscription, error) {
 		scanJSON(&s.Filters), scanJSON(&s.Tags), scanText(&s.Type), (*textColumn)(&s.Signing), scanJSON(&s.Schedule),
 		scanTime(&s.ExpiresAt), scanTime(&s.CreatedAt), scanTime(&s.UpdatedAt), scanTime(&s.DeletedAt), &s.Version, &s.Sealed,
 		&s.IncludeInternal, &s.Global, scanText(&s.Tenant), scanText(&s.Description), scanText(&s.Backoff), &s.Translate,
-		(*textColumn)(&s.Format))
+		(*textColumn)(&s.Format), &s.RateLimit)
 	return s, err
 }
 
@@ -80,7 +80,7 @@ func subscriptionValues(s *hermod.Subscription, version int64) []any {
 		listValue(s.Filters), listValue(s.Tags), textValue(s.Type), textValue(s.Signing), listValue(s.Schedule),
 		timeValue(s.ExpiresAt), timeValue(s.CreatedAt), timeValue(s.UpdatedAt), timeValue(s.DeletedAt), version, s.Sealed,
 		s.IncludeInternal, s.Global, textValue(s.Tenant), textValue(s.Description), textValue(s.Backoff), s.Translate,
-		textValue(s.Format),
+		textValue(s.Format), s.RateLimit,
 	}
 }
 
@@ -179,7 +179,7 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if !found {
 			return hermod.Errorf(hermod.CodeNotFound, "no owner %s", s.Owner)
 		}
-		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT DO NOTHING`, append([]any{s.Owner, s.ID}, subscriptionValues(s, 1)...)...)
 		if err != nil {
 			return err
@@ -210,8 +210,8 @@ func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) er
 		}
 		n, err := t.exec(`UPDATE subscriptions SET (dialect, name, active, disabled_reason, filters, tags, type, signing,
 			schedule, expires_at, created_at, updated_at, deleted_at, version, sealed, include_internal, global,
-			tenant, description, backoff, translate, format)
-			= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE owner = ? AND id = ? AND version = ? AND global = ?`,
+			tenant, description, backoff, translate, format, rate_limit)
+			= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE owner = ? AND id = ? AND version = ? AND global = ?`,
 			append(subscriptionValues(s, s.Version+1), s.Owner, s.ID, s.Version, s.Global)...)
 		if err != nil {
 			return err

@@ -57,6 +57,7 @@ type DB struct {
 	events *lru[hermod.EventKey, *hermod.Event]
 	types  *lru[typeKey, struct{}]
 	unwell unwell
+	paces  paces
 
 	queuesMu sync.Mutex
 	queues   map[string]*Queue

@@ -61,6 +61,18 @@ func (u *unwell) forgotten(now time.Time) (refs []hermod.Ref) {
 	return refs
 }
 
+// attendedOf are those of an owner that are attended.
+func (u *unwell) attendedOf(owner string) (all []*hermod.Health) {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for _, h := range u.rows {
+		if h.Owner == owner && h.Attended() {
+			all = append(all, &h)
+		}
+	}
+	return all
+}
+
 // loadHealth reads the rows into memory.
 func (db *DB) loadHealth(t *tx) error {
 	rows := map[hermod.Ref]hermod.Health{}
@@ -169,6 +181,11 @@ func (db *DB) Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error
 	return db.unwell.of(ref), ctx.Err()
 }
 
+// Unwell are the attended ones of an owner, in no order.
+func (db *DB) Unwell(ctx context.Context, owner string) ([]*hermod.Health, error) {
+	return db.unwell.attendedOf(owner), ctx.Err()
+}
+
 // Attended are the subscriptions of all owners whose health is attended, in no order.
 func (db *DB) Attended(ctx context.Context) ([]hermod.Ref, error) {
 	return db.unwell.attended(), ctx.Err()
@@ -176,6 +193,7 @@ func (db *DB) Attended(ctx context.Context) ([]hermod.Ref, error) {
 
 // purgeHealth deletes what does not count any more.
 func (db *DB) purgeHealth(ctx context.Context) (deleted int, err error) {
+	db.paces.forget(db.now())
 	for refs := range slices.Chunk(db.unwell.forgotten(db.now()), purgeChunk) {
 		err := db.update(ctx, func(t *tx) error {
 			for _, ref := range refs {

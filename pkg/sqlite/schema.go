@@ -3,7 +3,9 @@ package sqlite
 // migrations are the steps that make the tables, in their order. The number of
 // steps that a file has been through is its user_version; a file that is ahead of
 // this program is refused. A step that was released is never changed.
-func migrations() []string { return []string{tables, managed, dialects, deadLetters, isolation, trail} }
+func migrations() []string {
+	return []string{tables, managed, dialects, deadLetters, isolation, trail, limits}
+}
 
 // tables is the first step. Ids are BLOBs of 16 bytes. Times are what timeValue
 // makes. Events and attempts are rowid tables: their rows are too long to sit in
@@ -268,4 +270,9 @@ CREATE TABLE audit (
 	body   TEXT NOT NULL,
 	PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
+`
+
+// limits is how many deliveries a subscription takes a second, 0 for any number.
+const limits = `
+ALTER TABLE subscriptions ADD COLUMN rate_limit INTEGER NOT NULL DEFAULT 0;
 `

@@ -36,6 +36,9 @@ type Store interface {
 
 	// Health reads how the endpoint of a subscription does; nil for well.
 	Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error)
+	// Unwell are the attended ones of the owner's subscriptions, in no order. Failures
+	// that were counted since a row was put last may be missing from it.
+	Unwell(ctx context.Context, owner string) ([]*hermod.Health, error)
 
 	// PauseHealth is PutHealth where the owner has paused the deliveries or had them go
 	// on: that is a change of configuration.

@@ -23,7 +23,7 @@ func (f *fixture) health(t *testing.T, ref hermod.Ref) *hermod.Health {
 
 func normalHealth(h *hermod.Health) hermod.Health {
 	c := *h
-	utc(&c.Since, &c.LastAt, &c.OpenedAt, &c.NextProbeAt)
+	utc(&c.Since, &c.LastAt, &c.OpenedAt, &c.NextProbeAt, &c.Exhausted)
 	return c
 }
 
@@ -70,6 +70,7 @@ func testHealth(t *testing.T, f *fixture) {
 		wantEqual(t, f.health(t, s.Ref()).Failures, racers)
 	})
 	f.run(t, "a health comes back whole", f.healthRoundTrip)
+	f.run(t, "an owner has its attended ones", f.unwell)
 	f.run(t, "one of many that change it wins", func(t *testing.T) {
 		s := f.created(t, f.owner(t).ID)
 		h := got(f.store.Fail(t.Context(), s.Ref(), instant(), "timeout"))(t)
@@ -118,13 +119,14 @@ func (f *fixture) healthRoundTrip(t *testing.T) {
 		Owner: s.Owner, SubscriptionID: s.ID, Circuit: hermod.Open, Paused: true,
 		Failures: 12, Since: at, LastAt: at.Add(time.Second), Class: "http_5xx",
 		OpenedAt: at.Add(2 * time.Second), Probes: 3, NextProbeAt: at.Add(time.Hour), ProbeEvent: f.ids.Next(), ProbeRun: 2, Told: hermod.NoticeFailing,
+		Exhausted: at.Add(3 * time.Second),
 	}
 	must(t, f.store.PutHealth(t.Context(), h))
 	wantEqual(t, h.Version, int64(1))
 	wantEqual(t, normalHealth(f.health(t, s.Ref())), *h)
 	f.wantAttended(t, s.Ref(), true)
 
-	h.Circuit, h.Paused = hermod.Closed, false
+	h.Circuit, h.Paused, h.Exhausted = hermod.Closed, false, time.Time{}
 	must(t, f.store.PutHealth(t.Context(), h))
 	wantEqual(t, h.Version, int64(2))
 	wantEqual(t, normalHealth(f.health(t, s.Ref())), *h)
@@ -134,6 +136,41 @@ func (f *fixture) healthRoundTrip(t *testing.T) {
 	wantEqual(t, f.health(t, s.Ref()), nil)
 	wantEqual(t, f.ownerVersion(t, owner.ID), version)
 	wantEqual(t, got(f.store.Subscription(t.Context(), s.Ref()))(t).Version, s.Version)
+}
+
+func (f *fixture) unwell(t *testing.T) {
+	owner, other, at := f.owner(t).ID, f.owner(t).ID, instant()
+	wantEqual(t, len(got(f.store.Unwell(t.Context(), owner))(t)), 0)
+	want := map[hermod.Ref]hermod.Health{}
+	put := func(owner string, change func(*hermod.Health)) *hermod.Health {
+		s := f.created(t, owner)
+		h := &hermod.Health{Owner: owner, SubscriptionID: s.ID, Failures: 12, Since: at, LastAt: at, Class: "timeout"}
+		change(h)
+		must(t, f.store.PutHealth(t.Context(), h))
+		return h
+	}
+	for _, change := range []func(*hermod.Health){
+		func(h *hermod.Health) { h.Paused = true },
+		func(h *hermod.Health) { h.Circuit, h.OpenedAt, h.NextProbeAt = hermod.Open, at, at.Add(time.Hour) },
+		func(h *hermod.Health) { h.Circuit, h.Exhausted = hermod.Limited, at },
+		func(h *hermod.Health) { h.Exhausted = at },
+	} {
+		h := put(owner, change)
+		want[h.Ref()] = *h
+		f.wantAttended(t, h.Ref(), true)
+	}
+	put(other, func(h *hermod.Health) { h.Paused = true })
+	put(owner, func(*hermod.Health) {}) // fails, and is not attended
+	gone := put(owner, func(h *hermod.Health) { h.Paused = true })
+	must(t, f.store.DeleteHealth(t.Context(), gone))
+	resumed := put(owner, func(h *hermod.Health) { h.Paused = true })
+	resumed.Paused = false
+	must(t, f.store.PutHealth(t.Context(), resumed))
+	all := map[hermod.Ref]hermod.Health{}
+	for _, h := range got(f.store.Unwell(t.Context(), owner))(t) {
+		all[h.Ref()] = normalHealth(h)
+	}
+	wantEqual(t, all, want)
 }
 
 // parked makes a parked delivery, stores it and has it removed when the test ends.

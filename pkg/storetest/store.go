@@ -39,6 +39,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"DueIndex", testDueIndex},
 		{"DeadIndex", testDeadIndex},
 		{"Health", testHealth},
+		{"Paces", testPaces},
 		{"Parked", testParked},
 		{"LastOf", testLastOf},
 		{"Examined", testExamined},

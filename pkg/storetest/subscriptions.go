@@ -114,6 +114,7 @@ func (f *fixture) subscriptionRoundTrip(t *testing.T) {
 	full.Filters = []hermod.Pattern{"a:b", "c:*", hermod.AnyType}
 	full.Tags = []string{odd, "", "b"}
 	full.Tenant, full.Description, full.Backoff, full.Translate = odd, odd, "linear", true
+	full.RateLimit = hermod.MaxRateLimit
 	full.Signing, full.Format = hermod.HMACSHA256, hermod.CloudEventsBinary
 	full.Schedule = hermod.Schedule{time.Second, 0, 24 * time.Hour}
 	full.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)

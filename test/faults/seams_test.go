@@ -170,6 +170,11 @@ func (s store) Park(ctx context.Context, p *hermod.Parked) error {
 	return s.in.do("deliver.Park", of(p.RunKey()), func() error { return s.s.Park(ctx, p) })
 }
 
+func (s store) Admit(ctx context.Context, ref hermod.Ref, event hermod.ID, rate int, at time.Time) (bool, error) {
+	about := scope{event: event, subscription: ref.ID}
+	return answer(s.in, "deliver.Admit", about, func() (bool, error) { return s.s.Admit(ctx, ref, event, rate, at) })
+}
+
 func (s store) ParkedOf(ctx context.Context, subscriptionID string, limit int) ([]*hermod.Parked, error) {
 	return answer(s.in, "deliver.ParkedOf", scope{}, func() ([]*hermod.Parked, error) { return s.s.ParkedOf(ctx, subscriptionID, limit) })
 }
