@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,12 +42,25 @@ type outputs struct {
 
 func TestDeployedTemplate(t *testing.T) {
 	t.Parallel()
+	vault := &e2e.Vault{}
+	t.Cleanup(func() { wantNoLeaks(t, vault, functionLogs(t)) }) // runs last
 	target := deployed(t)
+	target.Vault = vault
 	t.Run("redrives", func(t *testing.T) {
 		t.Parallel()
 		e2e.RunRedrive(t, target)
 	})
 	e2e.Run(t, target)
+}
+
+// functionLogs are what all functions have logged so far.
+func functionLogs(t *testing.T) []byte {
+	t.Helper()
+	logs, err := exec.CommandContext(context.WithoutCancel(t.Context()), "python", "../cloud/logs.py").Output()
+	if err != nil {
+		t.Errorf("reading the functions' logs: %v", err)
+	}
+	return logs
 }
 
 // deployed is the stack that test/cloud/run.sh deployed.

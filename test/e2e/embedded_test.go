@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -22,16 +23,25 @@ import (
 
 func TestEmbeddedEngine(t *testing.T) {
 	t.Parallel()
-	e2e.Run(t, startNode(t))
+	vault, book := &e2e.Vault{}, &logbook{}
+	// Runs last: the node has ended, and what it had to say is said.
+	t.Cleanup(func() { wantNoLeaks(t, vault, book.bytes()) })
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewJSONHandler(book, nil))) // as hermod serve does: net/http has no other log for some of what it says
+	t.Cleanup(func() { slog.SetDefault(before) })
+	target := startNode(t, book)
+	target.Vault = vault
+	e2e.Run(t, target)
 }
 
 func TestEmbeddedEngineRedrives(t *testing.T) {
 	t.Parallel()
-	e2e.RunRedrive(t, startNode(t))
+	e2e.RunRedrive(t, startNode(t, io.Discard))
 }
 
-// startNode serves a node on loopback until the test ends.
-func startNode(t *testing.T) e2e.Target {
+// startNode serves a node on loopback until the test ends. All that it has to say goes to
+// log.
+func startNode(t *testing.T, log io.Writer) e2e.Target {
 	t.Helper()
 	clouds := e2e.NewClouds(t, "127.0.0.1:0")
 	mint, err := push.ParseMint(clouds.MintURL(), push.Local())
@@ -44,7 +54,8 @@ func startNode(t *testing.T) e2e.Target {
 	}
 	base := "http://" + listener.Addr().String()
 	n, err := node.Open(t.Context(), node.Options{
-		Data: withSiblings(t), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, AWS: e2e.OnAWS(t), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Data: withSiblings(t), PublicURL: api.BaseURL(base), Policy: push.Local(), Endpoints: clouds.Endpoints(t), Mint: mint, AWS: e2e.OnAWS(t), Now: time.Now,
+		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Timing: node.Timing{
 			Waits: e2e.Waits(), QueueWait: e2e.QueueWait, DueEvery: 200 * time.Millisecond, GiveUpPause: 50 * time.Millisecond,
 		},

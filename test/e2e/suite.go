@@ -69,6 +69,7 @@ func Run(t *testing.T, target Target) {
 		{"what is too much is refused in each API's form", testBounds},
 		{"no API takes a target or a header that reaches inside", testHostileTargets},
 		{"a delivery to Hermod itself makes no event", testLoop},
+		{"secrets go wherever they can", testCanaries},
 	}
 	if target.Clouds != nil {
 		tests = append(tests, queueTests()...)

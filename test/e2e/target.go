@@ -37,6 +37,8 @@ type Target struct {
 	Redrive func(ctx context.Context, eventID string) error
 	// Clouds stands in for the hosts of clouds; nil where a target cannot be told so.
 	Clouds *Clouds
+	// Vault keeps the secrets that the suite uses; nil for none.
+	Vault *Vault
 	// Patience bounds every wait for what must come about.
 	Patience time.Duration
 }
@@ -99,6 +101,7 @@ func (c *caller) do(method, link, contentType, body string, header ...string) *a
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	c.target.Vault.keepRequest(r, []byte(body))
 	got, err := http.DefaultClient.Do(r)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, link, err)
@@ -108,6 +111,7 @@ func (c *caller) do(method, link, contentType, body string, header ...string) *a
 	if err != nil {
 		c.t.Fatalf("%s %s: reading the answer: %v", method, link, err)
 	}
+	c.target.Vault.KeepJSON(text)
 	c.compare(contract.Exchange{
 		Method: method, Target: strings.TrimPrefix(link, c.target.BaseURL), RequestType: contentType, RequestBody: []byte(body),
 		Status: got.StatusCode, Header: got.Header, Body: text,
