@@ -3,6 +3,8 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -135,7 +137,8 @@ func compareKeys(a, b key) int {
 }
 
 // forEach runs fn for 0 to n-1, several at a time, and answers the first error,
-// which cancels the others. It returns when all have.
+// which cancels the others. It returns when all have. A panic is an error: in a
+// goroutine of its own it would end the process, with all that others have under way.
 func forEach(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	if n == 1 {
 		return fn(ctx, 0)
@@ -143,7 +146,12 @@ func forEach(ctx context.Context, n int, fn func(ctx context.Context, i int) err
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	for i := range n {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				}
+			}()
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

@@ -117,3 +117,12 @@ func TestEveryOperationOutlivesARefusalAndIsUnavailableAfterMany(t *testing.T) {
 		}
 	}
 }
+
+// In a goroutine of its own a panic would end the process, and with it the whole batch of
+// messages that a function has in hand.
+func TestPanicOverOneRowOfSeveralIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, _ := storeOn(t, func(int, call) (int, any) { return http.StatusOK, object{} })
+		wantCode(t, s.PutEvents(t.Context(), []*hermod.Event{event(), nil, event()}), hermod.CodeInternal)
+	})
+}
