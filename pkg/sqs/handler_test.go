@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,7 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -43,15 +46,25 @@ func (s *server) Do(r *http.Request) (*http.Response, error) {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, request)
 	status, body := s.answer(len(s.requests), request)
+	if status == 0 {
+		return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
+	var content io.Reader = strings.NewReader(string(encoded))
+	if body == cutOff {
+		content = io.MultiReader(strings.NewReader(`{"Successful":[`), iotest.ErrReader(io.ErrUnexpectedEOF))
+	}
 	return &http.Response{
 		StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
-		Body: io.NopCloser(strings.NewReader(string(encoded))), Request: r,
+		Body: io.NopCloser(content), Request: r,
 	}, nil
 }
+
+// cutOff is the body of an answer whose end does not arrive. A status of 0 is no answer.
+const cutOff = "cut off"
 
 func (s *server) seen() []map[string]any {
 	s.mu.Lock()

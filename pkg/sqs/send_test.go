@@ -134,6 +134,11 @@ func TestSendFailsWithACodeThatSaysWhetherToTryAgain(t *testing.T) {
 		"SQS throttles": {func(int, map[string]any) (int, any) {
 			return http.StatusBadRequest, map[string]any{"__type": "com.amazonaws.sqs#RequestThrottled"}
 		}, hermod.CodeUnavailable},
+		"SQS has an account's limit": {func(int, map[string]any) (int, any) {
+			return http.StatusBadRequest, map[string]any{"__type": "com.amazonaws.sqs#OverLimit"}
+		}, hermod.CodeUnavailable},
+		"SQS is not reached": {func(int, map[string]any) (int, any) { return 0, nil }, hermod.CodeUnavailable},
+		"answers break off":  {func(int, map[string]any) (int, any) { return http.StatusOK, cutOff }, hermod.CodeUnavailable},
 		"the queue is not there": {func(int, map[string]any) (int, any) {
 			return http.StatusBadRequest, map[string]any{"__type": "com.amazonaws.sqs#QueueDoesNotExist"}
 		}, hermod.CodeInternal},
@@ -144,6 +149,41 @@ func TestSendFailsWithACodeThatSaysWhetherToTryAgain(t *testing.T) {
 				err := queueOn(t, &server{answer: c.answer}).Send(t.Context(), messages(1))
 				if got := hermod.CodeOf(err); got != c.want {
 					t.Errorf("got %v of code %q, want %q", err, got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Nobody knows whether SQS took what it did not answer: it is sent again, and may be there
+// twice, which deliver tells by its rows.
+func TestSendOutlivesARefusal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		body   any
+	}{
+		"500 without a body":     {http.StatusInternalServerError, nil},
+		"503 without a body":     {http.StatusServiceUnavailable, nil},
+		"throttling":             {http.StatusBadRequest, map[string]any{"__type": "com.amazonaws.sqs#ThrottlingException"}},
+		"a queue's own":          {http.StatusBadRequest, map[string]any{"__type": "com.amazonaws.sqs#RequestThrottled"}},
+		"the connection is lost": {0, nil},
+		"the answer is cut off":  {http.StatusOK, cutOff},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{answer: func(n int, request map[string]any) (int, any) {
+					if n == 1 {
+						return c.status, c.body
+					}
+					return accepted(n, request)
+				}}
+				if err := queueOn(t, s).Send(t.Context(), messages(3)); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(s.seen()); n != 2 || len(entries(s.seen()[1])) != 3 {
+					t.Errorf("got %d requests, want a second one with all three", n)
 				}
 			})
 		})
