@@ -15,7 +15,7 @@ func build(e *wire.Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := telia.New(parts.Keys(e), parts.Plain, e.Now)
+	d := telia.New(parts.Keys(e), parts.Plain, e.Guard(parts.Plain), e.Now)
 	hooks := &telia.Hooks{Store: parts.Store, Targets: parts.Pushers, Now: e.Now, NewID: parts.NewID}
 	return lambdahttp.Handler(telia.WithoutSlash(e.Server(parts.Plain, d, telia.Routes(d, hooks)))), nil
 }

@@ -22,6 +22,7 @@ func build(e *wire.Env) (any, error) {
 	keys := e.Keys(store, box)
 	tokens := &signicat.Tokens{
 		BaseURL: e.BaseURL(),
+		Guard:   e.Guard(store),
 		Issuer:  &auth.Issuer{Keys: keys, Credentials: store, Now: e.Now, TokenID: wire.RandomID},
 	}
 	return e.HTTP(store, keys, tokens.Routes()), nil

@@ -115,11 +115,13 @@ type Node struct {
 	// deliveryKeys sign the deliveries of Universign's endpoints. The first is made when
 	// it is needed: most nodes never need one.
 	deliveryKeys *auth.Keys
-	ingest       *sqlite.Queue
-	delivery     *sqlite.Queue
-	acceptor     *ingest.Acceptor
-	pushers      *push.Pushers
-	server       http.Handler
+	// guard makes it slow to guess the secrets of logins.
+	guard    *auth.Guard
+	ingest   *sqlite.Queue
+	delivery *sqlite.Queue
+	acceptor *ingest.Acceptor
+	pushers  *push.Pushers
+	server   http.Handler
 	// known are the credentials with secrets that everybody knows.
 	known provision.Known
 }
@@ -159,6 +161,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now, Log: o.Log},
 		deliveryKeys: &auth.Keys{
 			Store: db, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: o.Now, Log: o.Log,
+		guard: &auth.Guard{Now: o.Now, Log: o.Log},
 		},
 		ingest: db.Queue("ingest", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause, Look: o.Timing.DueEvery,
@@ -225,7 +228,7 @@ func (n *Node) assertions() push.Assertions {
 func (n *Node) native() []api.Route {
 	base := n.o.PublicURL
 	cursors := api.Cursors{Keys: n.keys.CursorKeys}
-	tokens := &signicat.Tokens{BaseURL: base, Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
+	tokens := &signicat.Tokens{BaseURL: base, Guard: n.guard, Issuer: &auth.Issuer{Keys: n.keys, Credentials: n.db, Now: n.o.Now, TokenID: randomID}}
 	events := &signicat.Events{Store: n.db, Acceptor: n.acceptor, Cursors: cursors, BaseURL: base, Now: n.o.Now}
 	subscriptions := &signicat.Subscriptions{
 		Store: n.store, Health: n.store, Targets: n.pushers, Prober: n.pushers, Cursors: cursors, BaseURL: base, Now: n.o.Now, Random: randomBytes,

@@ -8,7 +8,7 @@ import (
 
 // telia is the Telia Sign dialect.
 func (n *Node) telia() dialect {
-	speaks := telia.New(n.keys, n.db, n.o.Now)
+	speaks := telia.New(n.keys, n.db, n.guard, n.o.Now)
 	hooks := &telia.Hooks{Store: n.store, Targets: n.pushers, Now: n.o.Now, NewID: n.ids.Next}
 	return dialect{
 		name:  hermod.TeliaSign,

@@ -108,6 +108,11 @@ func (e *Env) Dialect(store *dynamo.Store, d api.Dialect, prefix string, routes 
 	return lambdahttp.Handler(api.Mount{Prefix: prefix, Server: e.Server(store, d, routes)}.Own())
 }
 
+// Guard makes it slow to guess the secrets of logins.
+func (e *Env) Guard(store *dynamo.Store) *auth.Guard {
+	return &auth.Guard{Counter: store, Now: e.Now, Log: e.Log}
+}
+
 // Keys are the signing keys; the sealer is nil where tokens are only verified.
 func (e *Env) Keys(store *dynamo.Store, sealer auth.Sealer) *auth.Keys {
 	return &auth.Keys{Store: store, Sealer: sealer, Now: e.Now, Log: e.Log}

@@ -17,6 +17,8 @@ import (
 type Tokens struct {
 	Issuer  *auth.Issuer
 	BaseURL api.BaseURL
+	// Guard makes it slow to guess a secret; nil does not.
+	Guard *auth.Guard
 }
 
 // issuerPath is where the issuer of tokens is: its metadata and its keys stand under
@@ -132,7 +134,12 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 		return t.refuseClient(w)
 	}
 	issuer := t.BaseURL.Of(r) + issuerPath
-	token, scopes, err := t.Issuer.Issue(r.Context(), issuer, id, secret, strings.Fields(form.Get("scope")))
+	var token string
+	var scopes []string
+	err = t.Guard.Try(r.Context(), auth.OAuthClient(id), auth.SourceOf(r), func() (err error) {
+		token, scopes, err = t.Issuer.Issue(r.Context(), issuer, id, secret, strings.Fields(form.Get("scope")))
+		return err
+	})
 	switch hermod.CodeOf(err) {
 	case "":
 		return api.WriteJSON(w, http.StatusOK, tokenAnswer{

@@ -3,7 +3,6 @@
 package telia
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -22,11 +21,14 @@ type Dialect struct {
 	// Keys resolves subscription keys, Sessions the tokens of logins.
 	Keys     *auth.Secrets
 	Sessions *auth.Sessions
+	// Guard makes it slow to guess a password; nil does not.
+	Guard *auth.Guard
 }
 
-// New makes the dialect over a store of credentials.
-func New(keys *auth.Keys, credentials auth.CredentialStore, now func() time.Time) Dialect {
+// New makes the dialect over a store of credentials. The guard may be nil.
+func New(keys *auth.Keys, credentials auth.CredentialStore, guard *auth.Guard, now func() time.Time) Dialect {
 	return Dialect{
+		Guard:    guard,
 		Keys:     &auth.Secrets{Credentials: credentials, Now: now},
 		Sessions: &auth.Sessions{Keys: keys, Credentials: credentials, Now: now},
 	}
@@ -103,8 +105,12 @@ func (Dialect) ofOne(key, login *hermod.Principal) error {
 }
 
 // login exchanges a login for a token, beside a key of the same account.
-func (d Dialect) login(ctx context.Context, key *hermod.Principal, tenant, login, password string) (string, error) {
-	token, p, err := d.Sessions.Open(ctx, tenant, login, password)
+func (d Dialect) login(r *http.Request, key *hermod.Principal, tenant, login, password string) (token string, err error) {
+	var p *hermod.Principal
+	err = d.Guard.Try(r.Context(), auth.LoginID(tenant, login), auth.SourceOf(r), func() (err error) {
+		token, p, err = d.Sessions.Open(r.Context(), tenant, login, password)
+		return err
+	})
 	if hermod.CodeOf(err) == hermod.CodeUnauthorized {
 		return "", errNoToken(err)
 	}

@@ -53,7 +53,7 @@ func (l *Login) login(w http.ResponseWriter, r *http.Request) error {
 	if err := f.Err(); err != nil {
 		return err
 	}
-	token, err := l.Dialect.login(r.Context(), key, tenant, login, password)
+	token, err := l.Dialect.login(r, key, tenant, login, password)
 	if err != nil {
 		return err
 	}
