@@ -44,6 +44,7 @@ func members(shape string) []string {
 		"invalid param":     "name reason",
 		"token error":       "error error_description",
 		// Ours: settled in the choices ("Attempt rows on the wire"), and five more.
+		"health":     "state failures failingSince lastFailureAt errorClass openedAt nextAttemptAt",
 		"properties": "url statusCode reasonPhrase elapsedMs responseBody errorClass nextAttemptAt state reason trigger run replay",
 	}[shape])
 }
@@ -55,6 +56,12 @@ func extra(shape string) []string {
 		return []string{"typeConfiguration", "disabledReason"} // wire facts, 1.4; why Hermod switched it off
 	case "paused subscription":
 		return append(append(members("subscription"), extra("subscription")...), "paused")
+	case "limited subscription":
+		return append(append(members("subscription"), extra("subscription")...), "rateLimit")
+	case "failing subscription":
+		return append(append(members("subscription"), extra("subscription")...), "rateLimit", "health")
+	case "listed failing":
+		return append(members("listed"), "health")
 	default:
 		return nil
 	}
@@ -110,14 +117,41 @@ func goldens(t *testing.T, w *world) map[string]golden {
 			"data.0.types.0.constants.0": "form constant", "data.0.types.0.members.0": "form member",
 		}},
 		"sub_checked":  {w.do(t, "local", http.MethodPost, subscriptionsPath+"/"+subscription+"/check", ""), 200, map[string]string{"": "checked", "checks.0": "check"}},
-		"sub_paused":   {w.do(t, "local", http.MethodPost, subscriptionsPath+"/"+subscription+"/pause", ""), 200, map[string]string{"": "paused subscription"}},
 		"sub_list":     {get(subscriptionsPath), 200, map[string]string{"": "list", "data.0": "listed"}},
+		"sub_paused":   {w.do(t, "local", http.MethodPost, subscriptionsPath+"/"+subscription+"/pause", ""), 200, map[string]string{"": "paused subscription"}},
 		"problem":      {get(subscriptionsPath + "/none"), 404, map[string]string{"": "problem"}},
 		"problem_name": {w.do(t, "local", http.MethodPost, subscriptionsPath, strings.Replace(webhook(""), "My Subscription", "x", 1)), 400, map[string]string{"": "invalid problem", "invalidParams.0": "invalid param"}},
 	}
 	others := strings.NewReplacer(ids(t, all["event_accepted"].answer)[0], "{second}", ids(t, all["event_warned"].answer)[0], "{warned}")
 	for name, g := range all {
 		g.answer.body = []byte(others.Replace(stubs.Replace(string(g.answer.body))))
+		all[name] = g
+	}
+	maps.Copy(all, unwellGoldens(t, w))
+	return all
+}
+
+// unwellGoldens are answers about a subscription that does not receive.
+func unwellGoldens(t *testing.T, w *world) map[string]golden {
+	t.Helper()
+	created := w.do(t, "other", http.MethodPost, subscriptionsPath, webhook(`,"rateLimit":20`))
+	id, _ := created.json(t, http.StatusOK)["id"].(string)
+	owner, _ := created.json(t, http.StatusOK)["ownerId"].(string)
+	h := &hermod.Health{
+		Owner: owner, SubscriptionID: id, Circuit: hermod.Open, Failures: 12, Since: start.Add(-5e9), LastAt: start, Class: "timeout",
+		OpenedAt: start.Add(-1e9), NextProbeAt: start.Add(5e9),
+	}
+	if err := w.DB.PutHealth(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]golden{
+		"sub_limited": {created, 200, map[string]string{"": "limited subscription"}},
+		"sub_failing": {w.do(t, "other", http.MethodGet, subscriptionsPath+"/"+id, ""), 200, map[string]string{"": "failing subscription", "health": "health"}},
+		"sub_list_failing": {w.do(t, "other", http.MethodGet, subscriptionsPath, ""), 200,
+			map[string]string{"": "list", "data.0": "listed failing", "data.0.health": "health"}},
+	}
+	for name, g := range all {
+		g.answer.body = []byte(strings.ReplaceAll(string(g.answer.body), id, "{subscription}"))
 		all[name] = g
 	}
 	return all

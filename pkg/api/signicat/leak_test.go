@@ -29,6 +29,7 @@ func (b broken) Accept(context.Context, []ingest.Submission) ([]*hermod.Event, e
 }
 
 func (b broken) Health(context.Context, hermod.Ref) (*hermod.Health, error) { return nil, b.err }
+func (b broken) Unwell(context.Context, string) ([]*hermod.Health, error)   { return nil, b.err }
 func (b broken) PauseHealth(context.Context, *hermod.Health) error          { return b.err }
 
 func (b broken) Subscriptions(context.Context, string) ([]*hermod.Subscription, error) {

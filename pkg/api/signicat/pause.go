@@ -8,10 +8,13 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// A HealthStore keeps whether a subscription is paused.
+// A HealthStore keeps how endpoints do, and whether subscriptions are paused.
 type HealthStore interface {
 	// Health reads how the endpoint of a subscription does; nil for well.
 	Health(ctx context.Context, ref hermod.Ref) (*hermod.Health, error)
+	// Unwell reads those of an owner's subscriptions that do not receive, or receive what
+	// waited.
+	Unwell(ctx context.Context, owner string) ([]*hermod.Health, error)
 	// PauseHealth puts or replaces the health whose version is h.Version. It fails with
 	// CodePreconditionFailed where another version stands.
 	PauseHealth(ctx context.Context, h *hermod.Health) error
@@ -58,6 +61,23 @@ func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
 func (s *Subscriptions) readHealth(ctx context.Context, sub *hermod.Subscription) (err error) {
 	sub.Health, err = s.Health.Health(ctx, sub.Ref())
 	return err
+}
+
+// readHealths fills in how the endpoints of an owner's subscriptions do, of those that wait
+// for something, in one request.
+func (s *Subscriptions) readHealths(ctx context.Context, owner string, subs []*hermod.Subscription) error {
+	unwell, err := s.Health.Unwell(ctx, owner)
+	if err != nil || len(unwell) == 0 {
+		return err
+	}
+	byRef := make(map[hermod.Ref]*hermod.Health, len(unwell))
+	for _, h := range unwell {
+		byRef[h.Ref()] = h
+	}
+	for _, sub := range subs {
+		sub.Health = byRef[sub.Ref()]
+	}
+	return nil
 }
 
 // write answers a subscription whose health was read.

@@ -33,7 +33,7 @@ func sameSubscription(a, b *hermod.Subscription) bool {
 	return a.Name == b.Name && a.Active == b.Active && a.Type == b.Type &&
 		slices.Equal(a.Filters, b.Filters) && slices.Equal(a.Tags, b.Tags) &&
 		a.IncludeInternal == b.IncludeInternal && a.Global == b.Global && a.Translate == b.Translate &&
-		a.Signing == b.Signing && a.Format == b.Format && a.ExpiresAt.Equal(b.ExpiresAt) &&
+		a.Signing == b.Signing && a.Format == b.Format && a.RateLimit == b.RateLimit && a.ExpiresAt.Equal(b.ExpiresAt) &&
 		a.Secrets.SameSigning(b.Secrets) && sameJSON(a.Secrets.Configuration, b.Secrets.Configuration)
 }
 

@@ -100,6 +100,7 @@ func TestWhatAPrivilegedSubscriptionReceivesIsSentNowhereElseWithoutTheScope(t *
 		{"off and url", global, map[string]any{"active": false, "typeConfiguration": map[string]any{"url": "https://evil.example"}}, 403, hermod.ScopeGlobal},
 		{"filter", global, map[string]any{"eventNameFilter": []string{"*"}}, 403, hermod.ScopeGlobal},
 		{"no filter", global, map[string]any{"eventNameFilter": nil}, 403, hermod.ScopeGlobal},
+		{"rate limit", global, map[string]any{"rateLimit": 5}, 403, hermod.ScopeGlobal},
 		{"tags", global, map[string]any{"tagFilter": nil}, 403, hermod.ScopeGlobal},
 		{"end", global, map[string]any{"expiresAt": "2030-01-01T00:00:00Z"}, 403, hermod.ScopeGlobal},
 		{"name", global, map[string]any{"name": "another"}, 403, hermod.ScopeGlobal},

@@ -17,7 +17,7 @@ type subscriptionInput input.Members
 
 func readSubscription(r *http.Request) (subscriptionInput, error) {
 	in, err := readMembers(r, maxSubscription, "name", "active", "type", "typeConfiguration", "eventNameFilter", "tagFilter",
-		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription", "translate", "outputFormat")
+		"messageAuthentication", "expiresAt", "ownerId", "includeInternalEvents", "isGlobalSubscription", "translate", "outputFormat", "rateLimit")
 	return subscriptionInput(in), err
 }
 
@@ -53,7 +53,7 @@ func (in subscriptionInput) create(s *hermod.Subscription, w writer) error {
 
 // update reads a change into s and reports whether it made a secret. What is null
 // or absent: name, active, translate, outputFormat and the privileged members stay; filters, signing
-// and end are removed.
+// and end are removed. An absent rateLimit stays, and null removes it.
 func (in subscriptionInput) update(s *hermod.Subscription, w writer) (revealed bool, err error) {
 	f := fieldsOf(input.Members(in))
 	before := *s
@@ -98,8 +98,20 @@ func (f *fields) common(s *hermod.Subscription, w writer) {
 	f.internal(s, w.principal)
 	f.global(s, w.principal)
 	f.Read("translate", &s.Translate, "true, false or null")
+	f.rateLimit(s)
 	f.ownerMember(s)
 	f.configuration(s, w.targets)
+}
+
+// rateLimit reads how many deliveries may begin a second.
+func (f *fields) rateLimit(s *hermod.Subscription) {
+	kind := fmt.Sprintf("a whole number from 1 to %d, or null", hermod.MaxRateLimit)
+	if f.Null("rateLimit") {
+		s.RateLimit = 0
+	}
+	if f.Read("rateLimit", &s.RateLimit, kind) && (s.RateLimit < 1 || s.RateLimit > hermod.MaxRateLimit) {
+		f.Fail("rateLimit", "must be "+kind)
+	}
 }
 
 // configuration reads where to push. A mask that an answer showed in a secret's

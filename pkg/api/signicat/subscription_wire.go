@@ -19,6 +19,9 @@ type subscriptionItem struct {
 	Type            string           `json:"type"`
 	ExpiresAt       wireTime         `json:"expiresAt"`
 	CreatedAt       wireTime         `json:"createdAt"`
+	// Paused and Health are as those of wireSubscription.
+	Paused bool        `json:"paused,omitempty"`
+	Health *wireHealth `json:"health,omitempty"`
 }
 
 // wireSubscription is a subscription that was created, read or updated.
@@ -39,6 +42,10 @@ type wireSubscription struct {
 	DisabledReason        nullable            `json:"disabledReason"`
 	// Paused is shown where deliveries are stopped alone: that API does not have it.
 	Paused bool `json:"paused,omitempty"`
+	// Health is shown where the endpoint does not do well.
+	Health *wireHealth `json:"health,omitempty"`
+	// RateLimit is shown where there is one.
+	RateLimit int `json:"rateLimit,omitempty"`
 	// Translate is shown where it is on alone: that API does not have it.
 	Translate bool `json:"translate,omitempty"`
 	// OutputFormat is shown where it is not that API's own.
@@ -59,6 +66,7 @@ func subscriptionItemOf(s *hermod.Subscription, now time.Time, base string) subs
 		ID: s.ID, Name: s.Name, Active: s.InForce(now), URL: base + Base + "/subscriptions/" + s.ID, OwnerID: s.Owner,
 		EventNameFilter: orEmpty(s.Filters), TagFilter: orEmpty(s.Tags), Type: s.Type,
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
+		Paused: pausedBy(s.Health), Health: healthOf(s.Health, now),
 	}
 }
 
@@ -72,7 +80,7 @@ func subscriptionOf(s *hermod.Subscription, now time.Time, reveal bool) wireSubs
 		ExpiresAt: wireTime(s.ExpiresAt), CreatedAt: wireTime(s.CreatedAt),
 		DisabledReason:        nullable(s.DisabledReason),
 		IncludeInternalEvents: trueOrNull(s.IncludeInternal), IsGlobalSubscription: trueOrNull(s.Global),
-		Paused:    s.Health != nil && s.Health.Paused,
+		Paused: pausedBy(s.Health), Health: healthOf(s.Health, now), RateLimit: s.RateLimit,
 		Translate: s.Translate, OutputFormat: s.Format,
 		MessageAuthentication: authenticationOf(s, now, reveal),
 	}

@@ -187,6 +187,9 @@ func (s *Subscriptions) list(w http.ResponseWriter, r *http.Request, p *hermod.P
 	}
 	slices.SortFunc(all, func(a, b *hermod.Subscription) int { return strings.Compare(orderOf(a), orderOf(b)) })
 
+	if err := s.readHealths(r.Context(), owner, all); err != nil {
+		return err
+	}
 	base := s.BaseURL.Of(r)
 	show := func(sub *hermod.Subscription) subscriptionItem { return subscriptionItemOf(sub, s.Now(), base) }
 	return writePage(w, pages, base+Base+"/subscriptions", all, orderOf, show)
