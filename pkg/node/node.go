@@ -159,9 +159,9 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		o: o, db: db, ids: ids,
 		store: store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
 		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now, Log: o.Log},
+		guard: &auth.Guard{Now: o.Now, Log: o.Log},
 		deliveryKeys: &auth.Keys{
 			Store: db, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: o.Now, Log: o.Log,
-		guard: &auth.Guard{Now: o.Now, Log: o.Log},
 		},
 		ingest: db.Queue("ingest", sqlite.QueueOptions{
 			MaxReceives: maxReceives, Visibility: visibility, Batch: ingestBatch, GiveUpPause: o.Timing.GiveUpPause, Look: o.Timing.DueEvery,
