@@ -25,6 +25,7 @@ import (
 	"hermod/pkg/dynamo"
 	"hermod/pkg/provision"
 	"hermod/test/e2e"
+	"hermod/test/vault"
 )
 
 // outputs are those of the deployed stack.
@@ -42,10 +43,10 @@ type outputs struct {
 
 func TestDeployedTemplate(t *testing.T) {
 	t.Parallel()
-	vault := &e2e.Vault{}
-	t.Cleanup(func() { wantNoLeaks(t, vault, functionLogs(t)) }) // runs last
+	secrets := &vault.Vault{}
+	t.Cleanup(func() { wantNoLeaks(t, secrets, functionLogs(t)) }) // runs last
 	target := deployed(t)
-	target.Vault = vault
+	target.Vault = secrets
 	t.Run("redrives", func(t *testing.T) {
 		t.Parallel()
 		e2e.RunRedrive(t, target)

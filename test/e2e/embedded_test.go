@@ -19,18 +19,19 @@ import (
 	"hermod/pkg/push"
 	"hermod/pkg/sqlite"
 	"hermod/test/e2e"
+	"hermod/test/vault"
 )
 
 func TestEmbeddedEngine(t *testing.T) {
 	t.Parallel()
-	vault, book := &e2e.Vault{}, &logbook{}
+	secrets, book := &vault.Vault{}, &logbook{}
 	// Runs last: the node has ended, and what it had to say is said.
-	t.Cleanup(func() { wantNoLeaks(t, vault, book.bytes()) })
+	t.Cleanup(func() { wantNoLeaks(t, secrets, book.bytes()) })
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewJSONHandler(book, nil))) // as hermod serve does: net/http has no other log for some of what it says
 	t.Cleanup(func() { slog.SetDefault(before) })
 	target := startNode(t, book)
-	target.Vault = vault
+	target.Vault = secrets
 	e2e.Run(t, target)
 }
 

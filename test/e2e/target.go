@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"hermod/test/openapi/contract"
+	"hermod/test/vault"
 )
 
 // A Target is a running Hermod with the local owners and clients of
@@ -38,7 +39,7 @@ type Target struct {
 	// Clouds stands in for the hosts of clouds; nil where a target cannot be told so.
 	Clouds *Clouds
 	// Vault keeps the secrets that the suite uses; nil for none.
-	Vault *Vault
+	Vault *vault.Vault
 	// Patience bounds every wait for what must come about.
 	Patience time.Duration
 }
@@ -101,7 +102,7 @@ func (c *caller) do(method, link, contentType, body string, header ...string) *a
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	c.target.Vault.keepRequest(r, []byte(body))
+	c.target.Vault.KeepRequest(r, []byte(body))
 	got, err := http.DefaultClient.Do(r)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, link, err)

@@ -18,6 +18,7 @@ import (
 	"hermod/pkg/provision"
 	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
+	"hermod/test/vault"
 )
 
 // An Engine is the embedded one, with a log that is kept.
@@ -28,6 +29,9 @@ type Engine struct {
 	// Log writes to Lines.
 	Log   *slog.Logger
 	Lines Logbook
+	// Vault keeps the secrets of what Ask has served; nil where a fuzz test has made the
+	// engine, which makes them up without end.
+	Vault *vault.Vault
 
 	mu sync.Mutex
 	at time.Time
@@ -47,7 +51,15 @@ func NewEngine(t testing.TB, start time.Time, random func([]byte)) *Engine {
 	t.Helper()
 	dir := t.TempDir()
 	e := &Engine{at: start}
-	e.Log = slog.New(slog.NewJSONHandler(&e.Lines, nil))
+	e.Log = slog.New(slog.NewJSONHandler(&e.Lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if _, fuzzing := t.(*testing.F); !fuzzing {
+		e.Vault = &vault.Vault{}
+		t.Cleanup(func() {
+			for _, leak := range e.Vault.Leaks(e.Lines.all()) {
+				t.Errorf("the log shows a secret: %.400s", leak)
+			}
+		})
+	}
 	e.IDs = hermod.NewIDs(e.Now, random)
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{IDs: e.IDs, Now: e.Now, Log: e.Log})
 	if err != nil {
@@ -98,6 +110,8 @@ func (e *Engine) Advance(d time.Duration) {
 type Logbook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
+	// from is where the lines begin that are not forgotten.
+	from int
 }
 
 func (l *Logbook) Write(p []byte) (int, error) {
@@ -109,14 +123,21 @@ func (l *Logbook) Write(p []byte) (int, error) {
 func (l *Logbook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.buf.String()
+	return string(l.buf.Bytes()[l.from:])
 }
 
 // Reset forgets the lines.
 func (l *Logbook) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf.Reset()
+	l.from = l.buf.Len()
+}
+
+// all are the forgotten lines too.
+func (l *Logbook) all() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.buf.Bytes())
 }
 
 // Random fills p. It never fails: see crypto/rand.Read.

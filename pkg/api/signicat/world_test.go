@@ -192,7 +192,7 @@ func (w *world) do(t testing.TB, client, method, target, body string, header ...
 		r.Header.Add(header[i], header[i+1])
 	}
 	var a answer
-	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
+	a.status, a.header, a.body = w.Ask(t, w.server, r, body)
 	return a
 }
 

@@ -125,7 +125,7 @@ func (w *world) do(t testing.TB, c caller, method, path, body string, header ...
 		}
 	}
 	var a answer
-	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
+	a.status, a.header, a.body = w.Ask(t, w.server, r, body)
 	wantEnvelope(t, r, a)
 	return a
 }

@@ -130,7 +130,7 @@ func (w *world) send(t testing.TB, method, target, body string, header ...string
 		r.Header.Add(header[i], header[i+1])
 	}
 	var a answer
-	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
+	a.status, a.header, a.body = w.Ask(t, w.server, r, body)
 	return a
 }
 

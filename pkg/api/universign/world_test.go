@@ -136,7 +136,7 @@ func (w *world) do(t testing.TB, key, method, target, body string, header ...str
 		r.Header.Set(header[i], header[i+1])
 	}
 	var a response
-	a.status, a.header, a.body = apitest.Ask(t, w.server, r, body)
+	a.status, a.header, a.body = w.Ask(t, w.server, r, body)
 	return a
 }
 

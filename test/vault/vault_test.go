@@ -1,50 +1,16 @@
-package e2e_test
+package vault_test
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
-	"hermod/test/e2e"
+	"hermod/test/vault"
 )
-
-// A logbook keeps all that is written to it.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logbook) bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.buf.Bytes())
-}
-
-// wantNoLeaks fails the test where a log shows a secret that the suite has used.
-func wantNoLeaks(t *testing.T, vault *e2e.Vault, log []byte) {
-	t.Helper()
-	leaks := vault.Leaks(log)
-	for _, leak := range leaks[:min(len(leaks), 20)] {
-		t.Errorf("the log shows a secret: %.600s", leak)
-	}
-	lines := bytes.Count(log, []byte("\n"))
-	t.Logf("%d lines of the log show none of %d secrets", lines, vault.Len())
-	if lines == 0 && !t.Failed() {
-		t.Error("nothing was logged, so nothing was searched")
-	}
-}
 
 func TestAVaultFindsASecretInEveryForm(t *testing.T) {
 	t.Parallel()
@@ -60,7 +26,7 @@ func TestAVaultFindsASecretInEveryForm(t *testing.T) {
 		shown[fmt.Sprint("base64 ", shift)] = base64.StdEncoding.EncodeToString(text)
 		shown[fmt.Sprint("base64url ", shift)] = base64.RawURLEncoding.EncodeToString(text)
 	}
-	var v e2e.Vault
+	var v vault.Vault
 	v.Keep("test", secret)
 	for form, text := range shown {
 		if leaks := v.Leaks([]byte("{\"msg\":\"before\"}\nline " + text + " ends\nafter\n")); len(leaks) == 0 {
@@ -74,7 +40,7 @@ func TestAVaultFindsASecretInEveryForm(t *testing.T) {
 
 func TestAVaultKeepsWhatBodiesHold(t *testing.T) {
 	t.Parallel()
-	var v e2e.Vault
+	var v vault.Vault
 	v.KeepJSON([]byte(`{"typeConfiguration":{"url":"https://u:pw-pw-pw-pw@h/?token=query-query","headers":{"X-A":"header-value"},
 		"credential":"{\"private_key\":\"key-in-a-text\"}","connectionString":"connection"},
 		"data":[{"clientSecret":"client-secret","name":"not a secret"}],"eventData":{"a":"canary-data","b":"not a secret"}}`))

@@ -1,4 +1,5 @@
-package e2e
+// Package vault keeps the secrets that tests have used and searches logs for them.
+package vault
 
 import (
 	"bytes"
@@ -13,8 +14,8 @@ import (
 	"sync"
 )
 
-// A Vault keeps every secret that the suite has used, as the suite's own requests and
-// their answers show them, so that the log of a target can be searched for all of them.
+// A Vault keeps every secret that a suite has used, as its own requests and their answers
+// show them, so that a log can be searched for all of them. Safe for concurrent use.
 // The nil Vault keeps nothing.
 type Vault struct {
 	mu sync.Mutex
@@ -43,8 +44,8 @@ func (v *Vault) Keep(where, secret string) {
 // secretHeaders present a credential.
 var secretHeaders = []string{"X-Auth-Signly", "Ocp-Apim-Subscription-Key", "Cookie"}
 
-// keepRequest keeps what a request presents and what its body holds.
-func (v *Vault) keepRequest(r *http.Request, body []byte) {
+// KeepRequest keeps what a request presents and what its body holds.
+func (v *Vault) KeepRequest(r *http.Request, body []byte) {
 	if v == nil {
 		return
 	}
@@ -53,9 +54,10 @@ func (v *Vault) keepRequest(r *http.Request, body []byte) {
 	}
 	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	v.Keep("header Authorization", credential)
-	if user, password, ok := r.BasicAuth(); ok {
-		v.Keep("basic user", user)
-		v.Keep("basic password", password)
+	if user, password, ok := r.BasicAuth(); ok && password == "" {
+		v.Keep("API key in the place of a user", user)
+	} else if ok {
+		v.Keep("password", password)
 	}
 	if form, err := url.ParseQuery(string(body)); err == nil && !json.Valid(body) {
 		for name, values := range form {
