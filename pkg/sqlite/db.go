@@ -108,7 +108,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	db.writer = startWriter(s)
+	db.writer = startWriter(s, db.log)
 	if s, err = openSession(ctx, db.pool); err != nil {
 		return err
 	}

@@ -302,10 +302,10 @@ func (r *runner) handle(ctx context.Context, batch []*letter) (outcomes []hermod
 // settled.
 func (r *runner) settle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome) {
 	r.settling.Add(1)
-	r.trySettle(ctx, batch, outcomes)
+	r.trySettle(ctx, batch, outcomes, 1)
 }
 
-func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome) {
+func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []hermod.Outcome, try int) {
 	run := func(t *tx) error {
 		for i, l := range batch {
 			if err := r.q.settle(t, l.id, l.receives, outcomes[i]); err != nil {
@@ -319,12 +319,14 @@ func (r *runner) trySettle(ctx context.Context, batch []*letter, outcomes []herm
 			r.settling.Done()
 			return
 		}
-		r.q.log(ctx, "settling messages", err)
+		if try == 1 { // of a full disk there is no room for a line a second for each
+			r.q.log(ctx, "settling messages", err)
+		}
 		if ctx.Err() != nil {
 			r.settling.Done()
 			return
 		}
-		time.AfterFunc(pauseAfterError, func() { r.trySettle(ctx, batch, outcomes) })
+		time.AfterFunc(pauseAfterError, func() { r.trySettle(ctx, batch, outcomes, try+1) })
 	}
 	if err := r.q.db.writer.enqueue(&op{run: run, answer: answer}); err != nil {
 		r.q.log(ctx, "settling messages", err)

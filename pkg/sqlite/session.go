@@ -41,7 +41,7 @@ func (s *session) prepared(query string) (*sql.Stmt, error) {
 	}
 	st, err := s.conn.PrepareContext(s.ctx, query)
 	if err != nil {
-		return nil, fmt.Errorf("preparing %q: %w", query, err)
+		return nil, momentary(fmt.Errorf("preparing %q: %w", query, err))
 	}
 	s.statements[query] = st
 	return st, nil
@@ -55,7 +55,7 @@ func (s *session) exec(query string, args ...any) (int64, error) {
 	}
 	res, err := st.ExecContext(s.ctx, args...)
 	if err != nil {
-		return 0, fmt.Errorf("executing %q: %w", query, err)
+		return 0, momentary(fmt.Errorf("executing %q: %w", query, err))
 	}
 	return res.RowsAffected()
 }
@@ -71,14 +71,14 @@ func (s *session) each(scan func(scanner) error, query string, args ...any) erro
 	}
 	rows, err := st.QueryContext(s.ctx, args...)
 	if err != nil {
-		return fmt.Errorf("querying %q: %w", query, err)
+		return momentary(fmt.Errorf("querying %q: %w", query, err))
 	}
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return momentary(errors.Join(rows.Err(), rows.Close()))
 }
 
 // one runs a query of at most one row and reports whether there was one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -40,7 +41,10 @@ const (
 // A writer owns the one connection that writes.
 type writer struct {
 	session *session
+	log     *slog.Logger
 	commits atomic.Int64
+	// unable says that what was to be written last could not be; of the loop.
+	unable bool
 	// committed is told about how many bytes each commit wrote.
 	committed func(bytes int)
 
@@ -52,8 +56,8 @@ type writer struct {
 	stopped chan struct{}
 }
 
-func startWriter(s *session) *writer {
-	w := &writer{session: s, wake: make(chan struct{}, 1), stopped: make(chan struct{}), committed: func(int) {}}
+func startWriter(s *session, log *slog.Logger) *writer {
+	w := &writer{session: s, log: log, wake: make(chan struct{}, 1), stopped: make(chan struct{}), committed: func(int) {}}
 	go w.loop()
 	return w
 }
@@ -174,6 +178,7 @@ func (w *writer) commit(batch []*op) {
 		return
 	}
 	spoiled, err := w.transact(batch)
+	w.note(err)
 	switch {
 	case !spoiled:
 		w.finish(batch, err)
@@ -183,6 +188,7 @@ func (w *writer) commit(batch []*op) {
 		for i := range batch {
 			alone := batch[i : i+1]
 			_, err := w.transact(alone)
+			w.note(err)
 			w.finish(alone, err)
 		}
 	}
@@ -198,6 +204,7 @@ func (w *writer) transact(batch []*op) (spoiled bool, err error) {
 		o.tx = tx{session: w.session}
 		o.err = runOp(o)
 		if o.err != nil && (o.tx.wrote || o.tx.failed) {
+			w.note(o.tx.err)
 			if err := w.rollback(batch); err != nil {
 				o.err = errors.Join(o.err, err)
 			}
@@ -213,7 +220,19 @@ func (w *writer) transact(batch []*op) (spoiled bool, err error) {
 		bytes += o.tx.bytes
 	}
 	w.committed(bytes)
+	if w.unable && bytes > 0 {
+		w.unable = false
+		w.log.LogAttrs(w.session.ctx, slog.LevelWarn, "the database can be written again")
+	}
 	return false, nil
+}
+
+// note tells the operator once that nothing can be written: callers are told to try again.
+func (w *writer) note(err error) {
+	if !w.unable && hermod.CodeOf(err) == hermod.CodeUnavailable {
+		w.unable = true
+		w.log.LogAttrs(w.session.ctx, slog.LevelError, "the database cannot be written", hermod.LogError(err))
+	}
 }
 
 func (w *writer) rollback(batch []*op) error {

@@ -39,6 +39,8 @@ type settings struct {
 	// MaxPages bounds the database file, in pages of 4 KB; what it has already counts. 0
 	// is no bound.
 	MaxPages int
+	// Room bounds the files that it writes, in bytes; 0 is no bound.
+	Room uint64
 	// Armed is the fault that it starts with; nil for none.
 	Armed *fault
 	// Timing is the node's.
@@ -72,6 +74,8 @@ type engine interface {
 	ledger.Log
 	deliver.DueIndex
 	deliver.SweepStore
+	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
+	UpdateSubscription(ctx context.Context, s *hermod.Subscription) error
 }
 
 func (c *child) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
@@ -92,6 +96,9 @@ func serve(text string) (err error) {
 	c := &child{in: &injector{told: os.Stdout}}
 	c.ahead.Store(int64(s.Clock))
 	c.in.arm(s.Armed)
+	if err := setRoom(s.Room); err != nil {
+		return err
+	}
 	sqlite.RegisterConnectionHook(c.connected(s.MaxPages))
 	if c.node, err = node.Open(ctx, node.Options{
 		Data: s.Data, Policy: push.Local(), Now: c.now, Seams: c.seams(), Timing: s.Timing,
@@ -187,10 +194,27 @@ func (c *child) controls() http.Handler {
 		}
 		return nil, err
 	})
+	handle("limit", func(r *http.Request) (any, error) {
+		var id string
+		if err := json.NewDecoder(r.Body).Decode(&id); err != nil {
+			return nil, err
+		}
+		return nil, c.limit(r.Context(), id)
+	})
 	handle("redrive", func(r *http.Request) (any, error) { return nil, c.node.Redrive(r.Context()) })
 	handle("pending", func(r *http.Request) (any, error) { return c.pending(r.Context()) })
 	handle("state", func(r *http.Request) (any, error) { return c.state(r.Context()) })
 	return mux
+}
+
+// limit has a subscription get one delivery a second.
+func (c *child) limit(ctx context.Context, id string) error {
+	s, err := c.engine.Subscription(ctx, hermod.Ref{Owner: provision.Local()[0].Account, ID: id})
+	if err != nil {
+		return err
+	}
+	s.RateLimit = 1
+	return c.engine.UpdateSubscription(ctx, s)
 }
 
 // setRoom bounds the files that this process writes; 0 is no bound.

@@ -101,7 +101,7 @@ func (s *stage) crashAt(t *testing.T, loads []load, f *fault) {
 	if !errors.Is(err, errEnded) {
 		var passed map[string]int
 		_ = s.control("passes", nil, &passed)
-		t.Fatalf("%s: the process did not reach it: %v\nit passed %v\n%s", what, err, passed, s.stderr.String())
+		t.Fatalf("%s: the process did not reach it: %v\nit passed %v\n%s", what, err, passed, s.output())
 	}
 	s.restart()
 	s.judge(what)

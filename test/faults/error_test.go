@@ -29,7 +29,7 @@ func (s *stage) failAt(t *testing.T, loads []load, f *fault) {
 		}
 		// What fails for an error is told so, and not acknowledged.
 		if err := loads[n%len(loads)].run(s); err != nil && !errors.Is(err, errFailed) {
-			t.Fatalf("%s: %v\n%s", what, err, s.stderr.String())
+			t.Fatalf("%s: %v\n%s", what, err, s.output())
 		}
 		if err := s.finish(); err != nil && !errors.Is(err, errFailed) {
 			t.Fatalf("%s: %v", what, err)

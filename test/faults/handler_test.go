@@ -63,9 +63,12 @@ func (in *injector) hand(ctx context.Context, step string, s scope, h hermod.Han
 	}
 }
 
-// wait waits for a moment of up to a fifth of a second.
+// maxPause is longer than a node here waits between two attempts.
+const maxPause = 50 * time.Millisecond
+
+// wait waits for a moment.
 func (in *injector) wait(ctx context.Context) {
-	moment := time.NewTimer(rand.N(200 * time.Millisecond)) //nolint:gosec // a pause is no secret
+	moment := time.NewTimer(rand.N(maxPause)) //nolint:gosec // a pause is no secret
 	defer moment.Stop()
 	select {
 	case <-moment.C:

@@ -1,8 +1,10 @@
 package faults
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -24,7 +26,7 @@ func loads() []load {
 		{name: "plain", run: plainLoad}, {name: "retried", run: retriedLoad}, {name: "queued", run: queuedLoad},
 		{name: "keyed", run: keyedLoad}, {name: "told twice", run: toldTwiceLoad}, {name: "gone", run: goneLoad},
 		{name: "circuit", run: circuitLoad, parks: true}, {name: "expiring", run: expiringLoad, parks: true},
-		{name: "again", run: againLoad}, {name: "redriven", run: redrivenLoad},
+		{name: "limited", run: limitedLoad, parks: true}, {name: "again", run: againLoad}, {name: "redriven", run: redrivenLoad},
 	}
 }
 
@@ -118,6 +120,19 @@ func expiringLoad(s *stage) error {
 	return nil
 }
 
+// limitedLoad is more than its subscription gets at a time.
+func limitedLoad(s *stage) error {
+	to, err := s.subscribe(well)
+	if err != nil {
+		return err
+	}
+	if err := s.control("limit", to.id, nil); err != nil {
+		return err
+	}
+	_, err = s.publish(s.events(to, 3), "", to.id)
+	return err
+}
+
 // againLoad is delivered once more by hand.
 func againLoad(s *stage) error {
 	to, err := s.subscribe(well)
@@ -146,6 +161,23 @@ func redrivenLoad(s *stage) error {
 		return err
 	}
 	return s.control("redrive", nil, nil)
+}
+
+// runAll runs all loads side by side, each some times more. What a fault refuses is no
+// concern of theirs.
+func (s *stage) runAll(more int) {
+	s.t.Helper()
+	var wg sync.WaitGroup
+	for _, l := range loads() {
+		wg.Go(func() {
+			for range more + 1 {
+				if err := l.run(s); err != nil && !errors.Is(err, errFailed) {
+					s.t.Errorf("load %s: %v", l.name, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // finish waits until nothing is under way.

@@ -157,7 +157,7 @@ func (p *process) control(what string, in, v any) error {
 		return err
 	}
 	if status != http.StatusOK {
-		return fmt.Errorf("%s: %d %s", what, status, answer)
+		return fmt.Errorf("%w: %s: %d %s", errFailed, what, status, answer)
 	}
 	if v == nil {
 		return nil
@@ -172,7 +172,7 @@ type lockedBuffer struct {
 }
 
 // keptOutput is how much a lockedBuffer keeps.
-const keptOutput = 32 << 10
+const keptOutput = 3 << 10
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()

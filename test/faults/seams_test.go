@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"hermod/pkg/deliver"
@@ -209,7 +210,8 @@ type pusher struct {
 func (p pusher) Push(ctx context.Context, s *hermod.Subscription, payload deliver.Payload) deliver.Result {
 	var result deliver.Result
 	id, _ := hermod.ParseID(payload.Event.ID)
-	err := p.in.do("deliver.Push", scope{event: id, subscription: s.ID}, func() error {
+	about := scope{event: id, subscription: s.ID, payload: payloadIn(payload.Body)}
+	err := p.in.do("deliver.Push", about, func() error {
 		result = p.pusher.Push(ctx, s, payload)
 		return nil
 	})
@@ -217,6 +219,16 @@ func (p pusher) Push(ctx context.Context, s *hermod.Subscription, payload delive
 		return deliver.Result{Class: deliver.ClassConnect, Message: err.Error()}
 	}
 	return result
+}
+
+// payloadIn is the payload of a delivery in the native form; 0 in any other.
+func payloadIn(body []byte) int {
+	var in struct{ EventData json.RawMessage }
+	if json.Unmarshal(body, &in) != nil {
+		return 0
+	}
+	n, _ := ledger.PayloadOf(in.EventData)
+	return n
 }
 
 type due struct {

@@ -25,9 +25,9 @@ type stage struct {
 	books    *ledger.Ledger
 	receiver *receiver
 	settings settings
-	*process
 
 	mu        sync.Mutex
+	proc      *process
 	token     string
 	payload   int
 	endpoints int
@@ -65,16 +65,32 @@ func (s *stage) start() {
 }
 
 func (s *stage) tryStart() (err error) {
-	s.process, err = startProcess(s.t, s.settings, s.fired)
+	p, err := startProcess(s.t, s.settings, s.fired)
 	s.settings.Armed = nil
+	s.mu.Lock()
+	s.proc = p
+	s.mu.Unlock()
 	return err
 }
+
+// process is the one that runs, or ran last.
+func (s *stage) process() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc
+}
+
+// control tells the process something and reads what it answers into v.
+func (s *stage) control(what string, in, v any) error { return s.process().control(what, in, v) }
+
+// output is what the process has logged last.
+func (s *stage) output() string { return s.process().stderr.String() }
 
 // restart starts the process again after a crash. What the crash explains ends when all
 // has been read that the process had sent.
 func (s *stage) restart() {
 	s.t.Helper()
-	<-s.ended
+	<-s.process().ended
 	if err := s.until(func() (string, error) { return s.receiver.left(), nil }); err != nil {
 		s.t.Fatal(err)
 	}
@@ -103,13 +119,14 @@ func (s *stage) fired(f firing) {
 		in.Event, in.Subscription = hermod.ID{}, ""
 	case errs, panics:
 		if !explains(f.Step) {
-			in.To = f.At // it is counted, and explains nothing
-			in.From = in.To
-			in.Event, in.Subscription = hermod.ID{}, "none"
+			in.Event, in.Subscription = nobodys(), "" // it is counted, and explains nothing
 		}
 	}
 	s.note(in)
 }
+
+// nobodys is the id of no event.
+func nobodys() hermod.ID { return hermod.ID{0xff} }
 
 // explains reports whether a push may be repeated for an error at the step. One before
 // the push repeats none.
@@ -150,7 +167,7 @@ func (s *stage) judge(what string) *ledger.Verdict {
 	s.mu.Unlock()
 	v := s.books.Judge(state)
 	if len(v.Faults) > 0 {
-		s.t.Fatalf("%s: %s\n%s\n%s", what, strings.Join(v.Faults, "\n"), v, s.stderr.String())
+		s.t.Fatalf("%s: %s\n%s\n%s", what, strings.Join(v.Faults, "\n"), v, s.output())
 	}
 	return v
 }
@@ -170,7 +187,15 @@ func jumps() []time.Duration {
 }
 
 // patient is how long a stage waits before it sets the clock ahead.
-const patient = 250 * time.Millisecond
+const patient = 100 * time.Millisecond
+
+// arm has the process do a fault from now on; nil for none.
+func (s *stage) arm(f *fault) {
+	s.t.Helper()
+	if err := s.control("arm", f, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // quiet waits until nothing is under way and answers the log. Where it takes long, it
 // sets the clock ahead.
@@ -208,27 +233,35 @@ func (s *stage) hurry() func() error {
 
 // ahead sets the clock ahead by d, or back.
 func (s *stage) ahead(d time.Duration) error {
+	s.mu.Lock()
 	s.settings.Clock += d
-	return s.control("clock", s.settings.Clock, nil)
+	clock := s.settings.Clock
+	s.mu.Unlock()
+	return s.control("clock", clock, nil)
 }
 
 // now is the time by the clock of the process.
-func (s *stage) now() time.Time { return time.Now().Add(s.settings.Clock) }
+func (s *stage) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.settings.Clock)
+}
 
 // poll looks until there is nothing in the way any more.
 func (s *stage) poll(what string, look func() (string, error)) {
 	s.t.Helper()
 	if err := s.try(look); err != nil {
-		s.t.Fatalf("%s: %v\n%s", what, err, s.stderr.String())
+		s.t.Fatalf("%s: %v\n%s", what, err, s.output())
 	}
 }
 
 // try looks until there is nothing in the way any more, and answers what is after all,
 // or errEnded.
 func (s *stage) try(look func() (string, error)) error {
+	p := s.process()
 	return s.until(func() (string, error) {
 		select {
-		case <-s.ended:
+		case <-p.ended:
 			return "", errEnded
 		default:
 			return look()
@@ -260,16 +293,16 @@ var errFailed = errors.New("Hermod has failed") //nolint:staticcheck // it is a 
 // api calls the native API as the local client. It fails with errFailed for 5xx; what
 // blames the caller fails the test.
 func (s *stage) api(method, path string, body []byte, header ...string) ([]byte, error) {
-	for again := false; ; again = true {
+	for tries := 0; ; tries++ {
 		s.mu.Lock()
 		token := s.token
 		s.mu.Unlock()
-		status, answer, err := s.do(s.t.Context(), method, "/events-management"+path, body,
+		status, answer, err := s.process().do(s.t.Context(), method, "/events-management"+path, body,
 			append(header, "Authorization", "Bearer "+token, "Content-Type", "application/json")...)
 		switch {
 		case err != nil:
 			return nil, err
-		case status == http.StatusUnauthorized && !again:
+		case status == http.StatusUnauthorized && tries < 5: // the clock is set again and again
 			if err := s.logIn(); err != nil {
 				return nil, err
 			}
@@ -291,7 +324,7 @@ func (s *stage) logIn() error {
 		"grant_type": {"client_credentials"}, "client_id": {client.ID}, "client_secret": {client.Secret},
 		"scope": {strings.Join(client.Scopes, " ")},
 	}
-	status, answer, err := s.do(s.t.Context(), http.MethodPost, "/auth/open/connect/token", []byte(form.Encode()),
+	status, answer, err := s.process().do(s.t.Context(), http.MethodPost, "/auth/open/connect/token", []byte(form.Encode()),
 		"Content-Type", "application/x-www-form-urlencoded")
 	if err != nil {
 		return err
