@@ -28,19 +28,40 @@ const (
 // getAll reads rows of a table consistently, in no order. Those that do not exist
 // are missing.
 func (s *Store) getAll(ctx context.Context, table string, keys []key) ([]item, error) {
+	return s.getMany(ctx, table, keys, true)
+}
+
+// getUnchanging is getAll of rows that are never changed once they are put: one that is
+// found needs no consistent read, which costs twice as much. One that is not found is
+// asked for again.
+func (s *Store) getUnchanging(ctx context.Context, table string, keys []key) ([]item, error) {
+	rows, err := s.getMany(ctx, table, keys, false)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[key]bool, len(rows))
+	for _, row := range rows {
+		found[keyOf(row)] = true
+	}
+	missing := slices.DeleteFunc(slices.Clone(keys), func(k key) bool { return found[k] })
+	more, err := s.getAll(ctx, table, missing)
+	return append(rows, more...), err
+}
+
+func (s *Store) getMany(ctx context.Context, table string, keys []key, consistent bool) ([]item, error) {
 	keys = slices.Clone(keys)
 	slices.SortFunc(keys, compareKeys)
 	keys = slices.Compact(keys) // the same key twice is an error in DynamoDB
 	chunks := slices.Collect(slices.Chunk(keys, maxBatchGet))
 	found := make([][]item, len(chunks))
 	err := forEach(ctx, len(chunks), func(ctx context.Context, i int) (err error) {
-		found[i], err = s.getChunk(ctx, table, chunks[i])
+		found[i], err = s.getChunk(ctx, table, chunks[i], consistent)
 		return err
 	})
 	return slices.Concat(found...), err
 }
 
-func (s *Store) getChunk(ctx context.Context, table string, keys []key) ([]item, error) {
+func (s *Store) getChunk(ctx context.Context, table string, keys []key, consistent bool) ([]item, error) {
 	ask := make([]map[string]types.AttributeValue, len(keys))
 	for i, k := range keys {
 		ask[i] = k.item()
@@ -48,7 +69,7 @@ func (s *Store) getChunk(ctx context.Context, table string, keys []key) ([]item,
 	var rows []item
 	for try := 1; len(ask) > 0; {
 		out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-			table: {Keys: ask, ConsistentRead: aws.Bool(true)},
+			table: {Keys: ask, ConsistentRead: aws.Bool(consistent)},
 		}})
 		if err != nil {
 			return nil, err

@@ -69,7 +69,7 @@ func random(n int) []byte {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
-		b[i] = byte(x >> 32) //nolint:gosec // the bits are what is wanted
+		b[i] = byte(x >> 32)
 	}
 	return b
 }

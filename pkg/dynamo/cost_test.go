@@ -1,56 +1,24 @@
 package dynamo_test
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"hermod/pkg/awscfg/awscount"
 	"hermod/pkg/hermod"
 )
 
-// writeUnit is what one write unit covers.
-const writeUnit = 1024
-
-// itemSize is the size of an item as DynamoDB counts it: names and values, a number
-// one byte for two digits and one more, a list three bytes and one an element.
+// itemSize is the size of an item as DynamoDB counts it.
 func itemSize(t *testing.T, item object) int {
 	t.Helper()
-	size := 0
-	for name, value := range item {
-		size += len(name) + valueSize(t, value.(object)) //nolint:forcetypeassert // a test's
+	size, err := awscount.ItemSize(item)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return size
-}
-
-//nolint:forcetypeassert // a test's
-func valueSize(t *testing.T, value object) int {
-	t.Helper()
-	for kind, v := range value {
-		switch kind {
-		case "S":
-			return len(v.(string))
-		case "N":
-			digits := strings.Trim(strings.ReplaceAll(v.(string), ".", ""), "0-")
-			return (len(digits)+1)/2 + 1
-		case "B":
-			b, err := base64.StdEncoding.DecodeString(v.(string))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return len(b)
-		case "L":
-			size := 3
-			for _, e := range v.([]any) {
-				size += 1 + valueSize(t, e.(object))
-			}
-			return size
-		}
-	}
-	t.Fatalf("a value of unknown kind: %v", value)
-	return 0
 }
 
 // put is the item of the one put that do makes.
@@ -103,8 +71,8 @@ func TestTypicalRowsFitIntoOneWriteUnit(t *testing.T) {
 		"event of 1.5 KB":   put(t, func(s storeUnderTest) error { return s.PutEvents(t.Context(), []*hermod.Event{e}) }),
 		"first-try success": put(t, func(s storeUnderTest) error { return s.PutAttempt(t.Context(), a) }),
 	} {
-		if size := itemSize(t, item); size > writeUnit {
-			t.Errorf("%s: got %d bytes, want %d at most", name, size, writeUnit)
+		if size := itemSize(t, item); size > awscount.WriteUnitBytes {
+			t.Errorf("%s: got %d bytes, want %d at most", name, size, awscount.WriteUnitBytes)
 		} else {
 			t.Logf("%s: %d bytes", name, size)
 		}

@@ -31,13 +31,14 @@ func (s *Store) PutEvents(ctx context.Context, events []*hermod.Event) error {
 	return wrap("putting events", err)
 }
 
-// EventsByKey reads events consistently. Those that do not exist are missing.
+// EventsByKey reads events. Those that do not exist are missing, and no other: one that
+// has just been put is found.
 func (s *Store) EventsByKey(ctx context.Context, keys []hermod.EventKey) (map[hermod.EventKey]*hermod.Event, error) {
 	rowKeys := make([]key, len(keys))
 	for i, k := range keys {
 		rowKeys[i] = s.eventKey(k)
 	}
-	rows, err := s.getAll(ctx, s.tables.Events, rowKeys)
+	rows, err := s.getUnchanging(ctx, s.tables.Events, rowKeys)
 	if err != nil {
 		return nil, wrap("reading events", err)
 	}

@@ -69,6 +69,12 @@ func (b *batch) refusals() int {
 	return n
 }
 
+// plain reports whether the batch is one event that was accepted and nothing else: there
+// is nothing to tell of it that its request does not.
+func (b *batch) plain() bool {
+	return b.given == 1 && !b.apart && b.repeated+b.launched+b.refusals()+b.warned == 0
+}
+
 // prepare does what needs no transaction: owners, matching, types, keys that
 // occur twice, what events are found and counted by.
 func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {

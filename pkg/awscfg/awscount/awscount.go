@@ -1,5 +1,5 @@
-// Package awscount counts what the AWS clients of a test cost: requests and write
-// units. It is imported by tests alone.
+// Package awscount counts what the AWS clients of a test cost: requests, and write and
+// read units. It is imported by tests alone.
 package awscount
 
 import (
@@ -15,11 +15,12 @@ import (
 )
 
 // A Counter counts the requests that clients send, retries included, and the
-// write units that DynamoDB says they cost.
+// units that DynamoDB says they cost.
 type Counter struct {
 	mu         sync.Mutex
 	requests   map[string]int
 	writeUnits float64
+	readUnits  float64
 }
 
 // New makes a Counter that has counted nothing.
@@ -60,6 +61,13 @@ func (c *Counter) WriteUnits() float64 {
 	return c.writeUnits
 }
 
+// ReadUnits are the read request units used so far.
+func (c *Counter) ReadUnits() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.readUnits
+}
+
 func (c *Counter) countRequest(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	middleware.DeserializeOutput, middleware.Metadata, error,
 ) {
@@ -81,32 +89,44 @@ func (c *Counter) countUnits(ctx context.Context, in middleware.InitializeInput,
 		input.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
 	case *dynamodb.TransactWriteItemsInput:
 		input.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	case *dynamodb.GetItemInput:
+		input.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	case *dynamodb.BatchGetItemInput:
+		input.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	case *dynamodb.QueryInput:
+		input.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
 	}
 	out, metadata, err := next.HandleInitialize(ctx, in)
 	switch output := out.Result.(type) {
 	case *dynamodb.PutItemOutput:
-		c.add(output.ConsumedCapacity)
+		c.add(&c.writeUnits, output.ConsumedCapacity)
 	case *dynamodb.UpdateItemOutput:
-		c.add(output.ConsumedCapacity)
+		c.add(&c.writeUnits, output.ConsumedCapacity)
 	case *dynamodb.BatchWriteItemOutput:
-		c.addAll(output.ConsumedCapacity)
+		c.addAll(&c.writeUnits, output.ConsumedCapacity)
 	case *dynamodb.TransactWriteItemsOutput:
-		c.addAll(output.ConsumedCapacity)
+		c.addAll(&c.writeUnits, output.ConsumedCapacity)
+	case *dynamodb.GetItemOutput:
+		c.add(&c.readUnits, output.ConsumedCapacity)
+	case *dynamodb.BatchGetItemOutput:
+		c.addAll(&c.readUnits, output.ConsumedCapacity)
+	case *dynamodb.QueryOutput:
+		c.add(&c.readUnits, output.ConsumedCapacity)
 	}
 	return out, metadata, err
 }
 
-func (c *Counter) addAll(used []types.ConsumedCapacity) {
+func (c *Counter) addAll(units *float64, used []types.ConsumedCapacity) {
 	for i := range used {
-		c.add(&used[i])
+		c.add(units, &used[i])
 	}
 }
 
-func (c *Counter) add(used *types.ConsumedCapacity) {
+func (c *Counter) add(units *float64, used *types.ConsumedCapacity) {
 	if used == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.writeUnits += aws.ToFloat64(used.CapacityUnits)
+	*units += aws.ToFloat64(used.CapacityUnits)
 }
