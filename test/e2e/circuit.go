@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // publishMany publishes n events of the sender and answers their ids.
@@ -78,4 +80,47 @@ func testCircuit(t *testing.T, target Target) {
 			return "its owner was not told of " + name
 		})
 	}
+}
+
+// testLimit publishes more at once than the limit lets through. Whatever the machine does
+// meanwhile, so many cannot begin within the time.
+func testLimit(t *testing.T, target Target) {
+	const rate, n = 3, 15
+	c, s := target.as(t, "local"), sender()
+	r, beside := target.receive(t, nil), target.receive(t, nil)
+	subscription := c.subscribe(r, s+":*", func(body map[string]any) { body["rateLimit"] = rate })
+	c.subscribe(beside, s+":*")
+	events := make([]map[string]any, n)
+	for i := range events {
+		events[i] = event(s, "a", i)
+	}
+	var ids []string
+	accepted := c.api(http.MethodPost, "/events", map[string]any{"events": events}).want(http.StatusAccepted)
+	for i := range events {
+		ids = append(ids, accepted.text(fmt.Sprintf("data.%d.id", i)))
+	}
+	target.eventually(t, func() string {
+		if shown := c.api(http.MethodGet, "/subscriptions/"+subscription, nil).want(http.StatusOK); shown.value("health") == nil {
+			return "it does not show that it is limited"
+		} else if state := shown.text("health.state"); state != "limited" {
+			t.Fatalf("its state is %s", state)
+		}
+		return ""
+	})
+	beside.wait(ids...)
+	got := r.wait(ids...)
+	if took, least := got[len(got)-1].at.Sub(got[0].at), (n-rate)*time.Second/rate; took < least-time.Second {
+		t.Errorf("%d arrived within %s at a rate of %d a second", len(got), took, rate)
+	}
+	for id, n := range r.ids() {
+		if n != 1 {
+			t.Errorf("event %s arrived %d times", id, n)
+		}
+	}
+	target.eventually(t, func() string {
+		if shown := c.api(http.MethodGet, "/subscriptions/"+subscription, nil).want(http.StatusOK); shown.value("health") != nil {
+			return "it still shows that it is limited: " + string(shown.body)
+		}
+		return ""
+	})
 }

@@ -28,6 +28,7 @@ func Run(t *testing.T, target Target) {
 		{"410 disables the subscription", testGone},
 		{"what comes while a subscription is paused arrives when it is resumed", testPause},
 		{"what comes while an endpoint fails arrives when it is well", testCircuit},
+		{"what comes faster than a subscription's limit arrives at that rate", testLimit},
 		{"a redirect is a failure and is not followed", testRedirect},
 		{"no attempt is made after the event's end", testExpiry},
 		{"Retry-After is honoured", testRetryAfter},
