@@ -33,6 +33,8 @@ type Deployment struct {
 	AccessLogBytes int
 	// AlarmMetrics are the metrics that alarms watch, and Queues those that a function polls.
 	AlarmMetrics, Queues int
+	// Settings are those of stage prod.
+	Settings Settings
 }
 
 const mbPerGB = 1024
@@ -40,35 +42,51 @@ const mbPerGB = 1024
 // Price1M is the bill of a million events that are published one way and delivered to one
 // webhook at the first try.
 func Price1M(published Stage, d Deployment) Bill {
-	accept, deliver := Counted[published], Counted[Deliver]
+	return price1M(published, Deliver, d)
+}
+
+// Price1MAlone is Price1M where so little comes that each delivery is an invocation.
+func Price1MAlone(published Stage, d Deployment) Bill {
+	return price1M(published, DeliverAlone, d)
+}
+
+func price1M(published, delivered Stage, d Deployment) Bill {
+	accept, deliver := Counted[published], Counted[delivered]
+	batches, seconds := million/batchSize, DeliverSeconds
+	if delivered == DeliverAlone {
+		batches, seconds = million, aloneSeconds
+	}
 	each := func(perBatch float64) float64 { return perBatch * million / batchSize }
 	gb := func(bytes float64) float64 { return each(bytes) / gigabyte }
 
 	bill := frontDoor(published, d)
 	lines := float64(accept.LogLines + deliver.LogLines)
 	logged := float64(accept.LogBytes+deliver.LogBytes) + lines*lineOverhead
-	egress := float64(accept.EgressBytes+deliver.EgressBytes) + batchSize*recordBytes + handshakeBytes
-	invocations := 1.0
+	egress := float64(accept.EgressBytes+deliver.EgressBytes) + batchSize*recordBytes + handshakeBytes*batches*batchSize/million
+	traced := batches * tracedShare
 	if published == HTTPS || published == HTTPSKeyed {
 		logged += batchSize * float64(d.AccessLogBytes+lineOverhead)
 		egress += batchSize * (recordBytes + gatewayHeaderBytes)
-		invocations = batchSize
+		traced += million * tracedShare
+	} else {
+		traced += million / batchSize * tracedShare
 	}
+	polled := float64(deliver.Requests["SQS.ReceiveMessage"] + deliver.Requests["SQS.DeleteMessageBatch"])
 	rows := float64(accept.RowBytes + deliver.RowBytes)
 	stored := rows + float64(accept.IndexBytes+deliver.IndexBytes) + float64(accept.ClaimBytes)*claimDays/keptDays
 	return append(bill,
 		Line{"accept: DynamoDB writes", priceWriteUnit.of(each(accept.WriteUnits))},
 		Line{"accept: DynamoDB reads", priceReadUnit.of(each(accept.ReadUnits))},
 		Line{"accept: messages sent", priceSQS.of(each(float64(accept.Requests["SQS.SendMessageBatch"])))},
-		Line{"deliver: receive and delete", priceSQS.of(each(float64(deliver.Requests["SQS.ReceiveMessage"] + deliver.Requests["SQS.DeleteMessageBatch"])))},
-		Line{"deliver: Lambda", lambda(each(1), deliverSeconds, d.DeliverMB)},
+		Line{"deliver: receive and delete", priceSQS.of(each(polled))},
+		Line{"deliver: Lambda", lambda(batches, seconds, d.DeliverMB)},
 		Line{"deliver: DynamoDB reads", priceReadUnit.of(each(deliver.ReadUnits))},
 		Line{"deliver: DynamoDB writes", priceWriteUnit.of(each(deliver.WriteUnits))},
 		Line{"keys opened", priceKMS.of(kmsPerMillion)},
 		Line{"storage, 30 days", priceTableGB.of(gb(stored) * keptDays / monthDays)},
 		Line{"backup (PITR), 30 days", pricePITRGB.of(gb(rows) * keptDays / monthDays)},
 		Line{"logs", priceLogGB.of(gb(logged)) + priceLogStoredGB.of(gb(logged)*compressedLogs*logDays/monthDays)},
-		Line{"traces", priceTrace.of(each(invocations+1) * tracedShare)},
+		Line{"traces", priceTrace.of(traced)},
 		Line{"egress", priceEgressGB.of(gb(egress))},
 	)
 }
@@ -91,7 +109,7 @@ func frontDoor(published Stage, d Deployment) Bill {
 	default:
 		return Bill{
 			{"API Gateway", priceHTTPAPI.of(million)},
-			{"accept: Lambda", lambda(million, acceptSeconds, d.EventsMB)},
+			{"accept: Lambda", lambda(million, AcceptSeconds, d.EventsMB)},
 			{"rate limit", priceWriteUnit.of(million / limiterSample)},
 		}
 	}

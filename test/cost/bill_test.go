@@ -10,7 +10,10 @@ import (
 // TestAMillionEventsCostWhatIsAllowed prints the bill: go test -v -run Million ./test/cost.
 func TestAMillionEventsCostWhatIsAllowed(t *testing.T) {
 	t.Parallel()
-	d := deployed(t)
+	d, err := template(t).Deployment()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var table strings.Builder
 	if err := cost.Print(&table, d); err != nil {
 		t.Fatal(err)

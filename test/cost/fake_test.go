@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"hermod/pkg/awscfg/awscount"
+	"hermod/test/cost"
 )
 
 type object = map[string]any
@@ -24,7 +25,7 @@ type object = map[string]any
 // and says what it costs by AWS's documented rounding. It knows no more of conditions than
 // that a put of what must be new fails where it is not.
 type fakeAWS struct {
-	indexes map[string][]index
+	indexes map[string][]cost.Index
 
 	mu     sync.Mutex
 	tables map[string]map[string]object // by table, by PK and SK
@@ -32,27 +33,25 @@ type fakeAWS struct {
 	handed int
 }
 
-// An index of a table, as template.yaml has it.
-type index struct {
-	KeySchema []struct {
-		AttributeName string `yaml:"AttributeName"`
-	} `yaml:"KeySchema"`
-	Projection struct {
-		ProjectionType   string   `yaml:"ProjectionType"`
-		NonKeyAttributes []string `yaml:"NonKeyAttributes"`
-	} `yaml:"Projection"`
-}
-
 // newFake is a fake of the template's tables, which are named as the template does.
 func newFake(t *testing.T) *fakeAWS {
 	t.Helper()
-	f := &fakeAWS{indexes: map[string][]index{}, tables: map[string]map[string]object{}}
-	for name, r := range readTemplate(t) {
+	f := &fakeAWS{indexes: map[string][]cost.Index{}, tables: map[string]map[string]object{}}
+	for name, r := range template(t).Resources {
 		if r.Type == "AWS::DynamoDB::Table" {
 			f.indexes[name], f.tables[name] = r.Properties.GlobalSecondaryIndexes, map[string]object{}
 		}
 	}
 	return f
+}
+
+func template(t *testing.T) *cost.Template {
+	t.Helper()
+	tpl, err := cost.ReadTemplate("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
 }
 
 func (f *fakeAWS) Do(r *http.Request) (*http.Response, error) {
@@ -103,7 +102,8 @@ func (f *fakeAWS) answer(operation string, in object) (status int, out object, e
 	case "SendMessageBatch":
 		out = f.send(in["Entries"].([]any))
 	case "ReceiveMessage":
-		out, f.queue = object{"Messages": f.queue}, nil
+		n := min(len(f.queue), int(in["MaxNumberOfMessages"].(float64)))
+		out, f.queue = object{"Messages": f.queue[:n]}, f.queue[n:]
 	case "DeleteMessageBatch":
 		out = object{"Successful": []any{}, "Failed": []any{}}
 	default:
@@ -153,7 +153,7 @@ func consumed(units float64) object {
 }
 
 // entry is what an index keeps of an item; nil where it is not in there.
-func (x *index) entry(item object) object {
+func entry(x *cost.Index, item object) object {
 	e := object{"PK": item["PK"], "SK": item["SK"]}
 	for _, k := range x.KeySchema {
 		if item[k.AttributeName] == nil {
@@ -176,7 +176,7 @@ func (f *fakeAWS) writeUnits(table string, item object) (float64, error) {
 	size, err := awscount.ItemSize(item)
 	units := awscount.Units(size, awscount.WriteUnitBytes)
 	for _, x := range f.indexes[table] {
-		if e := x.entry(item); e != nil && err == nil {
+		if e := entry(&x, item); e != nil && err == nil {
 			size, err = awscount.ItemSize(e)
 			units += awscount.Units(size, awscount.WriteUnitBytes)
 		}
@@ -283,7 +283,7 @@ func (f *fakeAWS) stored(t *testing.T) (all footprint) {
 			}
 			all.rows += size(item)
 			for _, x := range f.indexes[table] {
-				if e := x.entry(item); e != nil {
+				if e := entry(&x, item); e != nil {
 					all.entries += size(e)
 				}
 			}

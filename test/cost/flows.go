@@ -14,10 +14,12 @@ const (
 	SQS         Stage = "SQS"
 	EventBridge Stage = "EventBridge"
 	Deliver     Stage = "deliver"
+	// DeliverAlone is Deliver where so little comes that each message is a batch.
+	DeliverAlone Stage = "deliver, one by one"
 )
 
 // Stages are all of them, in the order of the way.
-func Stages() []Stage { return []Stage{HTTPS, HTTPSKeyed, SQS, EventBridge, Deliver} }
+func Stages() []Stage { return []Stage{HTTPS, HTTPSKeyed, SQS, EventBridge, Deliver, DeliverAlone} }
 
 // Counts are what ten events of 1.5 KB cost at a stage, each matched by one webhook of its
 // account: when all is warm, so that types are registered and subscriptions are read.
@@ -67,6 +69,14 @@ var Counted = map[Stage]Counts{
 			"SQS.ReceiveMessage": 1, "SQS.DeleteMessageBatch": 1,
 		},
 		WriteUnits: 10, ReadUnits: 17, // half a unit for an event, which never changes
+		LogLines: 10, LogBytes: 3_690, RowBytes: 3_140, EgressBytes: 21_330,
+	},
+	DeliverAlone: {
+		Requests: map[string]int{
+			"DynamoDB.BatchGetItem": 20, "DynamoDB.Query": 10, "DynamoDB.PutItem": 10,
+			"SQS.ReceiveMessage": 10, "SQS.DeleteMessageBatch": 10,
+		},
+		WriteUnits: 10, ReadUnits: 35,
 		LogLines: 10, LogBytes: 3_690, RowBytes: 3_140, EgressBytes: 21_330,
 	},
 }

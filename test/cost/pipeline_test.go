@@ -252,7 +252,7 @@ func (p *pipeline) envelope() string {
 func (p *pipeline) deliver(n int) {
 	p.t.Helper()
 	got, err := p.client.ReceiveMessage(p.t.Context(), &sdk.ReceiveMessageInput{
-		QueueUrl: &p.url, MaxNumberOfMessages: batch, WaitTimeSeconds: 5,
+		QueueUrl: &p.url, MaxNumberOfMessages: int32(n), WaitTimeSeconds: 5,
 	})
 	if err != nil || len(got.Messages) != n {
 		p.t.Fatalf("received %d messages of %d: %v", len(got.Messages), n, err)
@@ -285,18 +285,31 @@ func (p *pipeline) counts() cost.Counts {
 	}
 }
 
+func delivers(stage cost.Stage) bool { return stage == cost.Deliver || stage == cost.DeliverAlone }
+
+// run runs a stage for ten events. Those to deliver have been published.
+func (p *pipeline) run(stage cost.Stage) {
+	p.t.Helper()
+	switch stage {
+	case cost.Deliver:
+		p.deliver(batch)
+	case cost.DeliverAlone:
+		for range batch {
+			p.deliver(1)
+		}
+	default:
+		p.publish(stage, batch)
+	}
+}
+
 // count runs a stage for ten events and gives what was counted meanwhile.
 func (p *pipeline) count(stage cost.Stage) cost.Counts {
 	p.t.Helper()
-	if stage == cost.Deliver {
+	if delivers(stage) {
 		p.publish(cost.SQS, batch)
 	}
 	before := p.counts()
-	if stage == cost.Deliver {
-		p.deliver(batch)
-	} else {
-		p.publish(stage, batch)
-	}
+	p.run(stage)
 	c := p.counts()
 	for operation, n := range before.Requests {
 		if c.Requests[operation] -= n; c.Requests[operation] == 0 {

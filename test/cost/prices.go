@@ -56,14 +56,17 @@ const (
 // What no counting on one machine can tell. Each is of the design's arithmetic ("facts"),
 // or general knowledge.
 const (
-	// acceptSeconds is how long the function of events runs for one event (facts: 12 ms).
-	acceptSeconds = 0.012
+	// AcceptSeconds is how long the function of events runs for one event (facts: 12 ms).
+	AcceptSeconds = 0.012
 	// ingestSeconds is how long the function ingest runs for a batch of ten (facts).
 	ingestSeconds = 0.036
-	// deliverSeconds is how long the function deliver runs for a batch of ten, side by
+	// DeliverSeconds is how long the function deliver runs for a batch of ten, side by
 	// side: the slowest of ten endpoints that answer after 200 ms, and its own calls
 	// (facts).
-	deliverSeconds = 0.36
+	DeliverSeconds = 0.36
+	// aloneSeconds is how long it runs for a batch of one (facts: the endpoint's 200 ms, and
+	// its own calls).
+	aloneSeconds = 0.22
 	// limiterSample is of how many requests one is counted by the rate limiter that all
 	// instances share (sampleMost in pkg/api), with one write.
 	limiterSample = 50
