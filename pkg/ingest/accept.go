@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -73,15 +74,43 @@ func (a *Acceptor) Accept(ctx context.Context, submissions []Submission) ([]*her
 	return b.events[:b.given], nil
 }
 
-// acceptApart accepts what it can of the submissions, in one write. It answers, for
-// each, why it was refused; nil where it was accepted. What it returns as err
-// concerns all of them.
-func (a *Acceptor) acceptApart(ctx context.Context, submissions []Submission) (refused []error, err error) {
+// acceptApart accepts what it can of the submissions, in one write where it can. It
+// answers, for each, why it was not accepted; nil where it was.
+func (a *Acceptor) acceptApart(ctx context.Context, submissions []Submission) (refused []error) {
 	b := batch{ids: a.ids, now: a.now, submissions: submissions, given: len(submissions), apart: true}
-	if err := a.run(ctx, &b); err != nil {
-		return nil, err
+	err := a.run(ctx, &b)
+	switch {
+	case err == nil:
+		return b.refused[:b.given]
+	case hermod.CodeOf(err) != hermod.CodeUnavailable && len(submissions) > 1:
+		// Of a fault that is not the moment's nobody knows whose it is. One by one,
+		// it stays with the submission that has it.
+		return a.acceptOneByOne(ctx, submissions, b.stamps)
+	default:
+		return slices.Repeat([]error{err}, len(submissions))
 	}
-	return b.refused[:b.given], nil
+}
+
+// acceptOneByOne accepts each submission by itself after a batch of all has failed. On an
+// engine without transactions that has claimed their keys, for the ids in stamps, and they
+// are put as those: were they to wait for the claims to age, they would come back with the
+// one that fails them, and all end with it. The ids are put in the time that is left of
+// settleTime since they were stamped.
+func (a *Acceptor) acceptOneByOne(ctx context.Context, submissions []Submission, stamps []hermod.ID) (refused []error) {
+	refused = make([]error, len(submissions))
+	if len(stamps) > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, settleTime-a.now().Sub(stamps[0].Time()))
+		defer cancel()
+	}
+	for i := range submissions {
+		b := batch{ids: a.ids, now: a.now, submissions: submissions[i : i+1], given: 1}
+		if len(stamps) > 0 {
+			b.left = stamps[i]
+		}
+		refused[i] = a.run(ctx, &b)
+	}
+	return refused
 }
 
 // run never panics: it is a fault like any other, which in a batch of messages may be that

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,29 +30,13 @@ func (a *Acceptor) Handle(ctx context.Context, messages []hermod.Received) []her
 	if len(submissions) == 0 {
 		return outcomes
 	}
-	reasons, err := a.acceptApart(ctx, submissions)
-	switch {
-	case err != nil && hermod.CodeOf(err) != hermod.CodeUnavailable && len(submissions) > 1:
-		// Of a fault that is not the moment's nobody knows whose it is. One by one,
-		// it stays with the message that has it.
-		reasons = a.acceptOneByOne(ctx, submissions)
-	case err != nil:
-		reasons = slices.Repeat([]error{err}, len(submissions))
-	}
+	reasons := a.acceptApart(ctx, submissions)
 	for n, reason := range reasons {
 		if reason != nil {
 			outcomes[of[n]] = a.refuse(ctx, messages[of[n]], reason)
 		}
 	}
 	return outcomes
-}
-
-func (a *Acceptor) acceptOneByOne(ctx context.Context, submissions []Submission) []error {
-	reasons := make([]error, len(submissions))
-	for i := range submissions {
-		_, reasons[i] = a.Accept(ctx, submissions[i:i+1])
-	}
-	return reasons
 }
 
 func (a *Acceptor) refuse(ctx context.Context, m hermod.Received, err error) hermod.Outcome {
