@@ -1,6 +1,7 @@
 package hermod_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -25,4 +26,26 @@ func TestFaultPauseDoublesUpToAQuarterOfAnHour(t *testing.T) {
 			t.Errorf("after receive %d: %s, want 5s", unknown, got)
 		}
 	}
+}
+
+// FuzzDecodeMessage: a body of the delivery queue is read or refused, and what is read
+// says the same when it is written again.
+func FuzzDecodeMessage(f *testing.F) {
+	whole := hermod.Message{EventID: hermod.ID{15: 1}, Owner: "a-1", SubscriptionID: "s-1", Run: 2}
+	for _, seed := range []string{string(whole.Encode()), "", "{}", "null", "[]", `{"run":-1}`, `{"run":1e9}`, `{"eventId":"x"}`, "\xff", `{"owner":"a","Owner":"b"}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := hermod.DecodeMessage(body)
+		if err != nil {
+			if hermod.CodeOf(err) != hermod.CodeInvalid {
+				t.Fatalf("%q: %v", body, err)
+			}
+			return
+		}
+		again, err := hermod.DecodeMessage(m.Encode())
+		if err != nil || !reflect.DeepEqual(again, m) {
+			t.Fatalf("%q: read as %+v, and then %+v, %v", body, m, again, err)
+		}
+	})
 }

@@ -24,7 +24,7 @@ func (s *service) registry() *auth.Registry {
 	}}
 }
 
-func (s *service) apiKey(t *testing.T, scopes ...string) *auth.Created {
+func (s *service) apiKey(t testing.TB, scopes ...string) *auth.Created {
 	t.Helper()
 	made, err := s.registry().CreateAPIKey(t.Context(), hermod.Credential{
 		Name: "key", Account: account, Organization: organization, Scopes: scopes,

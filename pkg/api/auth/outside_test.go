@@ -78,7 +78,7 @@ type idp struct {
 	answer http.HandlerFunc // in place of the keys; nil for those
 }
 
-func newIDP(t *testing.T, keys ...map[string]any) *idp {
+func newIDP(t testing.TB, keys ...map[string]any) *idp {
 	t.Helper()
 	p := &idp{keys: keys}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func (p *idp) count() int {
 }
 
 // trust has the service believe the issuer's tokens, and gives what it logs.
-func (s *service) trust(t *testing.T, p *idp) *bytes.Buffer {
+func (s *service) trust(t testing.TB, p *idp) *bytes.Buffer {
 	t.Helper()
 	var log bytes.Buffer
 	o, err := auth.NewOutside(auth.OutsideOptions{
@@ -122,7 +122,7 @@ func (s *service) trust(t *testing.T, p *idp) *bytes.Buffer {
 }
 
 // outside signs claims by the key as the outside issuer would, changed.
-func (s *service) outside(t *testing.T, alg, key string, change func(header, claims map[string]any)) string {
+func (s *service) outside(t testing.TB, alg, key string, change func(header, claims map[string]any)) string {
 	t.Helper()
 	claims := jwt.MapClaims{
 		"iss": outsideIssuer, "aud": audience, "client_id": "theirs", "account_id": account, "organization_id": organization,

@@ -169,7 +169,7 @@ func private(t *testing.T, k hermod.SigningKey) *rsa.PrivateKey {
 	return key.(*rsa.PrivateKey)
 }
 
-func (s *service) issue(t *testing.T) string {
+func (s *service) issue(t testing.TB) string {
 	t.Helper()
 	token, _, err := s.Issuer.Issue(t.Context(), issuer, "client", "secret", nil)
 	if err != nil {
