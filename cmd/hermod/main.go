@@ -35,6 +35,7 @@ func commands() []command {
 		{"send", "publish one event", send},
 		{"bench", "measure a node started for the purpose", runBench},
 		{"provision", "create an account and its first client", provisionClient},
+		{"backup", "copy what a node keeps, also while it runs", backup},
 		{"redrive", "look at the dead letters of a queue, and move them back", redrive},
 		{"keys", "list, create and revoke credentials; rotate the signing key", keys},
 	}

@@ -42,8 +42,14 @@ type adminStore interface {
 	Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error)
 }
 
+// What a node keeps in its directory.
+const (
+	databaseFile = "hermod.db"
+	keyFile      = "hermod.key"
+)
+
 // database is the file of a node.
-func (p *place) database() string { return filepath.Join(p.data, "hermod.db") }
+func (p *place) database() string { return filepath.Join(p.data, databaseFile) }
 
 // openExisting opens a place, unless it is a directory without a node, which opening
 // would make one.
@@ -83,7 +89,7 @@ func (p *place) open(ctx context.Context, c *console) (store adminStore, end fun
 // KMS key of a deployment.
 func (p *place) sealer(c *console, kmsKey string) (auth.Sealer, error) {
 	if p.data != "" {
-		local, err := seal.NewLocalKeys(filepath.Join(p.data, "hermod.key"), randomBytes)
+		local, err := seal.NewLocalKeys(filepath.Join(p.data, keyFile), randomBytes)
 		if err != nil {
 			return nil, fmt.Errorf("opening the key file: %w", err)
 		}

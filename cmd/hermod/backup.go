@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"hermod/pkg/sqlite"
+)
+
+const backupUsage = `Copies a node's database, as it is at one moment, and its key file into a directory. The node may run
+meanwhile. To restore, start a node on a copy of that directory.
+
+usage:
+  hermod backup -data DIR -to DIR
+
+`
+
+// backup copies what a node keeps.
+func backup(ctx context.Context, c *console, args []string) error {
+	f := c.flags("backup")
+	f.Usage = func() {
+		fmt.Fprint(c.err, backupUsage)
+		f.PrintDefaults()
+	}
+	data := f.String("data", "", "`directory` of the node")
+	to := f.String("to", "", "`directory` to make, or an empty one")
+	if err := c.parse(f, args, 0); err != nil {
+		return err
+	}
+	if *data == "" || *to == "" {
+		return errors.New("backup: give -data and -to")
+	}
+	if err := copyNode(ctx, *data, *to); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	fmt.Fprintf(c.out, "%s holds a copy of %s. The secrets in it can be opened with its key file: keep it as safe.\n", *to, *data)
+	return nil
+}
+
+func copyNode(ctx context.Context, data, to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(to)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty", to)
+	}
+	if err := sqlite.Backup(ctx, filepath.Join(data, databaseFile), filepath.Join(to, databaseFile)); err != nil {
+		return err
+	}
+	// After the database: a node makes its key before it seals anything.
+	key, err := os.ReadFile(filepath.Join(data, keyFile)) //nolint:gosec // the operator names it
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s has no %s, without which the secrets of the copy cannot be opened", data, keyFile)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the key file: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(to, keyFile), key, 0o600); err != nil {
+		return fmt.Errorf("writing the key file: %w", err)
+	}
+	return nil
+}
