@@ -16,6 +16,7 @@ import (
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
 	"hermod/pkg/node"
+	"hermod/pkg/push"
 )
 
 // defaultAddr is where a node listens unless HERMOD_ADDR says otherwise.
@@ -35,6 +36,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	targets := f.String("targets", c.env("HERMOD_TARGETS", "local"), "where deliveries may go: local, or strict as on AWS (HERMOD_TARGETS)")
 	mintURL := f.String("mint-url", c.env("HERMOD_MINT_URL", ""), "URL that triggers flows of Mint, with {flowId} in it; empty for none (HERMOD_MINT_URL)")
 	roles := f.String("aws-role-prefix", c.env("HERMOD_AWS_ROLE_PREFIX", ""), "how the names of roles on AWS begin that subscribers give, to be assumed with the credentials in the environment; empty for none (HERMOD_AWS_ROLE_PREFIX)")
+	challenge := f.String("challenge", c.env("HERMOD_CHALLENGE", "optional"), "whether the endpoint of each new webhook must agree to deliveries: required, or optional for where its subscriber asks for it (HERMOD_CHALLENGE)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
 	rate := f.Int("rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
 	keep := f.Bool("known-credentials", false, "let the credentials that a clean machine starts with stand although others can reach the node: whoever reaches it is let in")
@@ -64,6 +66,9 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if to.Handshake, err = push.ParseHandshake(*challenge, *public); err != nil {
+		return fmt.Errorf("-challenge: %w", err)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return fmt.Errorf("listening (HERMOD_ADDR chooses another address): %w", err)
@@ -76,7 +81,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	}
 	n, err := node.Open(ctx, node.Options{
 		Exposed: !*keep && exposed(*addr, base),
-		Data:    *data, PublicURL: base, Policy: to.Policy, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Data:    *data, PublicURL: base, Policy: to.Policy, Handshake: to.Handshake, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
 	})
 	if errors.Is(err, node.ErrKnown) {
 		return fmt.Errorf("others can reach this node, and %w: end them with hermod keys revoke -data %s -local, and make a client of your own with hermod provision", err, *data)

@@ -51,6 +51,8 @@ type Options struct {
 	Mint *push.Mint
 	// AWS is who Hermod is on AWS for its destinations there; nil for nobody.
 	AWS *push.AWS
+	// Handshake is how endpoints of webhooks are asked whether they want deliveries.
+	Handshake push.Handshake
 	// Endpoints stand in for hosts of the clouds, for tests; nil for none.
 	Endpoints push.Endpoints
 	// Pusher replaces the destinations, for tests; nil pushes for real.
@@ -171,7 +173,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		}),
 	}
 	n.pushers = push.New(push.Options{
-		Policy: o.Policy, Endpoints: o.Endpoints, Mint: o.Mint, AWS: o.AWS, Assertions: n.assertions(), Now: o.Now,
+		Policy: o.Policy, Handshake: o.Handshake, Endpoints: o.Endpoints, Mint: o.Mint, AWS: o.AWS, Assertions: n.assertions(), Now: o.Now,
 	})
 	n.acceptor = ingest.New(ingest.Options{
 		Config: through[ingest.Config](o.Seams.Config, db), Journal: through[ingest.Journal](o.Seams.Journal, db.Journal(n.delivery)), IDs: ids, Now: o.Now, Log: o.Log, Schemas: schema.Checker,

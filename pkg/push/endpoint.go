@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
 	"hermod/pkg/hermod"
 )
 
@@ -22,6 +20,7 @@ type webhookConfiguration struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers"`
 	Timeout any               `json:"timeout"`
+	Verify  any               `json:"verifyEndpoint"`
 }
 
 // An endpoint is a webhook's configuration, checked and ready for use.
@@ -32,6 +31,8 @@ type endpoint struct {
 	// header holds the subscriber's own headers, and the mark that ends loops.
 	header  http.Header
 	timeout time.Duration
+	// verify asks for the handshake.
+	verify bool
 }
 
 // The bounds of a subscriber's own headers: their number, and the bytes of each
@@ -59,7 +60,11 @@ func newEndpoint(configuration json.RawMessage, policy *Policy, timeout time.Dur
 	if seconds, ok := c.Timeout.(float64); ok && seconds > 0 && seconds < timeout.Seconds() {
 		timeout = max(time.Duration(math.Ceil(seconds*1e3))*time.Millisecond, time.Millisecond)
 	}
-	return &endpoint{url: u, target: redact(u), header: header, timeout: timeout}, nil
+	verify, ok := c.Verify.(bool)
+	if !ok && c.Verify != nil {
+		return nil, hermod.InvalidFields(hermod.FieldError{Name: configurationField + ".verifyEndpoint", Reason: "must be true, false or null"})
+	}
+	return &endpoint{url: u, target: redact(u), header: header, timeout: timeout, verify: verify}, nil
 }
 
 // maxTarget bounds what a log row keeps of a target, in bytes.
@@ -101,9 +106,9 @@ func checkHeaders(headers map[string]string) (http.Header, error) {
 // secrets and never quoted.
 func badHeader(name, value string, twice bool) string {
 	switch {
-	case !httpguts.ValidHeaderFieldName(name):
+	case !headerName(name):
 		return "must have a header name"
-	case !httpguts.ValidHeaderFieldValue(value):
+	case !headerValue(value):
 		return "must have a header value: text without line breaks or control characters"
 	case len(name)+len(value) > maxHeader:
 		return fmt.Sprintf("must be at most %d bytes", maxHeader)
@@ -114,6 +119,21 @@ func badHeader(name, value string, twice bool) string {
 	default:
 		return ""
 	}
+}
+
+// headerName reports whether a text can name a header: a token of RFC 9110, section
+// 5.6.2. With headerValue it stands in for x/net/http/httpguts, which links the tables of
+// international names.
+func headerName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}
+
+// headerValue reports whether a text can be the value of a header: RFC 9110, section 5.5
+// has no control characters but tabs.
+func headerValue(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // reservedHeader reports whether a header, in lower case, is not the subscriber's

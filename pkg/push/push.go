@@ -33,6 +33,8 @@ type Options struct {
 	AWS *AWS
 	// Assertions say to clouds for whom Hermod comes; nil where it cannot say.
 	Assertions Assertions
+	// Handshake is how endpoints of webhooks are asked whether they want deliveries.
+	Handshake Handshake
 	// Endpoints stand in for hosts, for tests; nil for none.
 	Endpoints Endpoints
 }
@@ -107,7 +109,7 @@ func Webhooks(o Options) *Pushers {
 	x := newExchanger(o)
 	return &Pushers{
 		exchanger: x, timeout: o.Timeout, places: places{kept: map[hermod.Ref]versioned{}},
-		kinds: map[string]kind{hermod.Webhook: &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout}},
+		kinds: map[string]kind{hermod.Webhook: &webhooks{exchanger: x, policy: o.Policy, timeout: o.Timeout, handshake: o.Handshake}},
 	}
 }
 

@@ -15,6 +15,7 @@ type webhooks struct {
 	exchanger *exchanger
 	policy    *Policy
 	timeout   time.Duration
+	handshake Handshake
 }
 
 func (w *webhooks) open(_ hermod.Ref, configuration json.RawMessage) (place, error) {
@@ -22,7 +23,11 @@ func (w *webhooks) open(_ hermod.Ref, configuration json.RawMessage) (place, err
 	if err != nil {
 		return nil, err
 	}
-	return &webhook{endpoint: e, exchanger: w.exchanger, bounded: e.timeout < w.timeout}, nil
+	hook := &webhook{endpoint: e, exchanger: w.exchanger, bounded: e.timeout < w.timeout}
+	if w.handshake.asks(e) {
+		hook.origin = w.handshake.origin()
+	}
+	return hook, nil
 }
 
 // A webhook is an endpoint of a subscriber.
@@ -31,6 +36,8 @@ type webhook struct {
 	exchanger *exchanger
 	// bounded says that the endpoint's timeout is shorter than that of every push.
 	bounded bool
+	// origin is whose deliveries the endpoint has agreed to; "" where it was not asked.
+	origin string
 }
 
 // push posts the payload. The signature and id headers win over the subscriber's
@@ -38,12 +45,15 @@ type webhook struct {
 func (w *webhook) push(ctx context.Context, p deliver.Payload) deliver.Result {
 	ctx, cancel := w.within(ctx)
 	defer cancel()
-	header := make(http.Header, len(w.header)+len(p.Header)+2)
+	header := make(http.Header, len(w.header)+len(p.Header)+3)
 	for name, values := range w.header {
 		header[name] = values
 	}
 	for name, values := range p.Header {
 		header[name] = values
+	}
+	if w.origin != "" {
+		header[headerRequestOrigin] = []string{w.origin}
 	}
 	addCloudEvent(header, &p)
 	header["Content-Type"] = []string{p.ContentType}

@@ -85,7 +85,7 @@ func TestEd25519IsVerifiedByThePublicKey(t *testing.T) {
 		return raw
 	}
 	public, signature := decode(sign.PublicKey(private), "whpk_"), decode(h.Get("webhook-signature"), "v1a,")
-	for content, want := range map[string]bool{"id.7.{}": true, "id.8.{}": false, "id.7.{} ": false, "ie.7.{}": false} {
+	for content, want := range map[string]bool{"id.7.{}": true, "id.8.{}": false, "id.7.{}\n": false, "ie.7.{}": false} {
 		if got := ed25519.Verify(public, []byte(content), signature); got != want {
 			t.Errorf("%s: %v", content, got)
 		}

@@ -24,6 +24,7 @@ func members(shape string) []string {
 		"listed":            "id name active url ownerId eventNameFilter tagFilter type expiresAt createdAt",
 		"authentication":    "authenticationType hmacSha256",
 		"hmac":              "secret",
+		"standard":          "algorithm publicKey",
 		"list":              "data next",
 		"accepted":          "data",
 		"accepted item":     "id url",
@@ -54,6 +55,10 @@ func extra(shape string) []string {
 	switch shape {
 	case "subscription":
 		return []string{"typeConfiguration", "disabledReason"} // wire facts, 1.4; why Hermod switched it off
+	case "rotated authentication":
+		return append(members("authentication"), "previousValidUntil")
+	case "key pair":
+		return []string{"authenticationType", "standardWebhooks"}
 	case "paused subscription":
 		return append(append(members("subscription"), extra("subscription")...), "paused")
 	case "limited subscription":
@@ -128,6 +133,7 @@ func goldens(t *testing.T, w *world) map[string]golden {
 		all[name] = g
 	}
 	maps.Copy(all, unwellGoldens(t, w))
+	maps.Copy(all, signedGoldens(t, w))
 	return all
 }
 

@@ -75,6 +75,10 @@ func webhookSchema() object {
 		"timeout": object{
 			"description": "How long a delivery may take, in seconds; a number above 0 and below 10 counts.", "examples": []int{5},
 		},
+		"verifyEndpoint": object{
+			"type":        []string{"boolean", "null"},
+			"description": "Whether the endpoint must agree to deliveries, by the handshake of CloudEvents, when its URL is written.",
+		},
 	}, "url")
 }
 

@@ -165,7 +165,7 @@ func (s *Subscriptions) change(r *http.Request, p *hermod.Principal, apply func(
 
 func (s *Subscriptions) keeper() subscription.Keeper {
 	return subscription.Keeper{
-		Dialect: hermod.Signicat, Store: s.Store, Now: s.Now, Busy: "the subscription is being changed by others; try again",
+		Dialect: hermod.Signicat, Store: s.Store, Targets: s.Targets, URL: "typeConfiguration.url", Now: s.Now, Busy: "the subscription is being changed by others; try again",
 	}
 }
 

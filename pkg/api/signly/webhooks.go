@@ -270,6 +270,6 @@ func (h *Webhooks) change(r *http.Request, p *hermod.Principal, expected int64, 
 
 func (h *Webhooks) keeper() subscription.Keeper {
 	return subscription.Keeper{
-		Dialect: hermod.Signly, Store: h.Store, Now: h.Now, Busy: "the webhook is being changed by others; try again",
+		Dialect: hermod.Signly, Store: h.Store, Targets: h.Targets, URL: "url", Now: h.Now, Busy: "the webhook is being changed by others; try again",
 	}
 }

@@ -293,6 +293,8 @@ type silent struct{ result deliver.Result }
 
 func (silent) Check(string, json.RawMessage) error { return nil }
 
+func (silent) Agree(context.Context, string, json.RawMessage, json.RawMessage) error { return nil }
+
 func (silent) Probe(context.Context, *hermod.Subscription) []deliver.Finding { return nil }
 
 func (s silent) Push(context.Context, *hermod.Subscription, deliver.Payload) deliver.Result {

@@ -3,7 +3,9 @@
 package subscription
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -92,7 +94,10 @@ const (
 type Keeper struct {
 	Dialect hermod.Dialect
 	Store   Store
-	Now     func() time.Time
+	Targets Targets
+	// URL is what the dialect calls the URL of a webhook.
+	URL string
+	Now func() time.Time
 	// Busy is what a caller hears whose change lost every race: others change the same
 	// subscription without a pause.
 	Busy string
@@ -107,9 +112,12 @@ func (k Keeper) New(owner, tenant string) *hermod.Subscription {
 	}
 }
 
-// Create puts the subscription under a fresh id, another one where an id is taken. It
-// fails with CodeUnavailable where they all are.
+// Create puts the subscription under a fresh id, another one where an id is taken, once
+// its endpoint has agreed. It fails with CodeUnavailable where they all are taken.
 func (k Keeper) Create(ctx context.Context, s *hermod.Subscription, newID func() string) error {
+	if err := k.agree(ctx, s, nil); err != nil {
+		return err
+	}
 	for range createTries {
 		s.ID = newID()
 		err := k.Store.CreateSubscription(ctx, s)
@@ -124,9 +132,10 @@ func (k Keeper) Create(ctx context.Context, s *hermod.Subscription, newID func()
 }
 
 // Change finds a subscription, changes a copy of it and writes that, again from the
-// start where another writer came between. It fails with CodeConflict where that does
-// not end.
+// start where another writer came between. An endpoint that is new must agree. It fails
+// with CodeConflict where others do not let it write.
 func (k Keeper) Change(ctx context.Context, find func() (*hermod.Subscription, error), change func(*hermod.Subscription) error) (*hermod.Subscription, error) {
+	var agreed json.RawMessage // asked once, however often the change is made anew
 	for range changeTries {
 		found, err := find()
 		if err != nil {
@@ -135,6 +144,12 @@ func (k Keeper) Change(ctx context.Context, find func() (*hermod.Subscription, e
 		s := *found
 		if err := change(&s); err != nil {
 			return nil, err
+		}
+		if configuration := s.Secrets.Configuration; !bytes.Equal(configuration, agreed) {
+			if err := k.agree(ctx, &s, found.Secrets.Configuration); err != nil {
+				return nil, err
+			}
+			agreed = configuration
 		}
 		s.UpdatedAt = k.Now().UTC()
 		s.Secrets.DropEnded(s.UpdatedAt)
@@ -147,6 +162,19 @@ func (k Keeper) Change(ctx context.Context, find func() (*hermod.Subscription, e
 		}
 	}
 	return nil, hermod.Errorf(hermod.CodeConflict, "%s", k.Busy)
+}
+
+// agree has the endpoint of the subscription agree to deliveries, where it must. before
+// is the configuration that it replaces.
+func (k Keeper) agree(ctx context.Context, s *hermod.Subscription, before json.RawMessage) error {
+	if s.Deleted() || bytes.Equal(s.Secrets.Configuration, before) {
+		return nil
+	}
+	err := k.Targets.Agree(ctx, s.Type, s.Secrets.Configuration, before)
+	if hermod.CodeOf(err) == hermod.CodeInvalid {
+		return hermod.InvalidFields(Refusals(err, k.URL, k.URL)...)
+	}
+	return err
 }
 
 // Delete is the change to a tombstone, which the log needs: it needs no secrets.

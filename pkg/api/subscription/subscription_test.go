@@ -2,7 +2,9 @@ package subscription_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -46,7 +48,88 @@ func (s *store) UpdateSubscription(_ context.Context, changed *hermod.Subscripti
 }
 
 func keeper(s *store) subscription.Keeper {
-	return subscription.Keeper{Dialect: hermod.Signly, Store: s, Now: func() time.Time { return start }, Busy: "it is busy"}
+	return subscription.Keeper{Dialect: hermod.Signly, Store: s, Targets: &targets{}, URL: "Uri", Now: func() time.Time { return start }, Busy: "it is busy"}
+}
+
+// targets count whom they ask, and who they say does not agree.
+type targets struct {
+	asked  []string
+	refuse string
+}
+
+func (*targets) Check(string, json.RawMessage) error { return nil }
+
+func (g *targets) Agree(_ context.Context, kind string, configuration, before json.RawMessage) error {
+	g.asked = append(g.asked, fmt.Sprintf("%s %s %s", kind, configuration, before))
+	switch g.refuse {
+	case "":
+		return nil
+	case "down":
+		return errDown
+	default:
+		return hermod.InvalidFields(hermod.FieldError{Name: "typeConfiguration.url", Reason: g.refuse})
+	}
+}
+
+var errDown = errors.New("down")
+
+func TestANewEndpointAgreesBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
+	for refuse, want := range map[string]string{"": "", "does not agree": "Uri", "down": "down"} {
+		s, g := &store{}, &targets{refuse: refuse}
+		k := keeper(s)
+		k.Targets = g
+		sub := k.New("a", "t")
+		sub.Type, sub.Secrets.Configuration = hermod.Webhook, json.RawMessage(`1`)
+		err := k.Create(t.Context(), sub, func() string { return "s" })
+		if got := reason(err); got != want || (s.kept.ID == "") != (err != nil) || fmt.Sprint(g.asked) != "[Webhook 1 ]" {
+			t.Errorf("%q: %v, asked %q, kept %q", refuse, err, g.asked, s.kept.ID)
+		}
+	}
+}
+
+func reason(err error) string {
+	if e, ok := errors.AsType[*hermod.Error](err); ok && len(e.Fields) > 0 {
+		return e.Fields[0].Name
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func TestAChangedEndpointIsAskedOnceHoweverOftenTheChangeIsMade(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		to     string
+		fails  int
+		refuse string
+		asked  string
+	}{
+		"the same":          {`1`, 0, "", "[]"},
+		"another":           {`2`, 0, "", "[ 2 1]"},
+		"another, races":    {`2`, 3, "", "[ 2 1]"},
+		"another, refused":  {`2`, 0, "does not agree", "[ 2 1]"},
+		"deleted meanwhile": {``, 0, "does not agree", "[]"},
+	} {
+		s := &store{kept: hermod.Subscription{Active: true, Secrets: hermod.Secrets{Configuration: json.RawMessage(`1`)}},
+			fails: tt.fails, err: hermod.Errorf(hermod.CodePreconditionFailed, "stale")}
+		g := &targets{refuse: tt.refuse}
+		k := keeper(s)
+		k.Targets = g
+		_, err := k.Change(t.Context(), func() (*hermod.Subscription, error) { return s.Subscription(t.Context(), hermod.Ref{}) },
+			func(sub *hermod.Subscription) error {
+				if tt.to == "" {
+					return k.Delete(sub)
+				}
+				sub.Secrets.Configuration = json.RawMessage(tt.to)
+				return nil
+			})
+		refused := tt.refuse != "" && tt.asked != "[]"
+		if fmt.Sprint(g.asked) != tt.asked || (err != nil) != refused || string(s.kept.Secrets.Configuration) != tt.to && !refused {
+			t.Errorf("%s: asked %q, kept %s, %v", name, g.asked, s.kept.Secrets.Configuration, err)
+		}
+	}
 }
 
 func TestACreateTriesOtherIDs(t *testing.T) {

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -13,6 +14,11 @@ type Targets interface {
 	// Check fails with CodeInvalid, naming the members at fault below
 	// typeConfiguration.
 	Check(kind string, configuration json.RawMessage) error
+	// Agree has the endpoint of a webhook agree to deliveries, where the configuration
+	// or the operator asks for that; before is the configuration that stands, nil for
+	// none, whose endpoint is not asked again. It takes some seconds, and fails with
+	// CodeInvalid, naming typeConfiguration.url, where the endpoint does not agree.
+	Agree(ctx context.Context, kind string, configuration, before json.RawMessage) error
 }
 
 // Refusals are the reasons for which Targets refused a webhook, under the names that a

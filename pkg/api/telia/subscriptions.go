@@ -190,6 +190,6 @@ func (s *Hooks) remove(w http.ResponseWriter, r *http.Request, p *hermod.Princip
 
 func (s *Hooks) keeper() subscription.Keeper {
 	return subscription.Keeper{
-		Dialect: hermod.TeliaSign, Store: s.Store, Now: s.Now, Busy: "The subscription is being changed by others; try again.",
+		Dialect: hermod.TeliaSign, Store: s.Store, Targets: s.Targets, URL: "Uri", Now: s.Now, Busy: "The subscription is being changed by others; try again.",
 	}
 }

@@ -152,7 +152,7 @@ func (e *Endpoints) change(r *http.Request, p *hermod.Principal, apply func(*her
 
 func (e *Endpoints) keeper() subscription.Keeper {
 	return subscription.Keeper{
-		Dialect: hermod.Universign, Store: e.Store, Now: e.Now, Busy: "the endpoint is being changed by others; try again",
+		Dialect: hermod.Universign, Store: e.Store, Targets: e.Targets, URL: "url", Now: e.Now, Busy: "the endpoint is being changed by others; try again",
 	}
 }
 
