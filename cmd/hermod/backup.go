@@ -42,6 +42,9 @@ func backup(ctx context.Context, c *console, args []string) error {
 }
 
 func copyNode(ctx context.Context, data, to string) error {
+	if _, err := os.Stat(filepath.Join(data, databaseFile)); err != nil {
+		return fmt.Errorf("there is no node in %s: %w", data, err)
+	}
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}

@@ -94,12 +94,12 @@ func (p *process) events(t *testing.T) int {
 func TestABackupOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	binary, empty, full := build(t), t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(full, "kept"), []byte("kept"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(full, "hermod.db"), []byte("kept"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for args, want := range map[[2]string]string{
-		{empty, filepath.Join(empty, "new")}: "finding the database",
-		{empty, full}:                        "is not empty",
+		{empty, filepath.Join(empty, "new")}: "there is no node in",
+		{full, full}:                         "is not empty",
 	} {
 		var out bytes.Buffer
 		cmd := exec.CommandContext(t.Context(), binary, "backup", "-data", args[0], "-to", args[1])
@@ -107,5 +107,8 @@ func TestABackupOverwritesNothing(t *testing.T) {
 		if err := cmd.Run(); err == nil || !strings.Contains(out.String(), want) {
 			t.Errorf("backup %v: %v, %s, want %q", args, err, &out, want)
 		}
+	}
+	if left, err := os.ReadDir(empty); err != nil || len(left) > 0 {
+		t.Errorf("a backup that failed left %v, %v", left, err)
 	}
 }
