@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -29,6 +30,9 @@ type receiver struct {
 	mu         sync.Mutex
 	deliveries []delivery
 	respond    func(n int, w http.ResponseWriter)
+	// agrees says that it agrees to deliveries when it is asked, and asked is who did.
+	agrees bool
+	asked  string
 }
 
 // receive starts an endpoint. respond answers request n (from 1); nil answers 200.
@@ -60,6 +64,10 @@ func (r *receiver) serve(w http.ResponseWriter, request *http.Request) {
 	if request.Method == http.MethodHead {
 		return // somebody asks whether it can be reached, and delivers nothing
 	}
+	if request.Method == http.MethodOptions {
+		r.answerHandshake(w, request)
+		return
+	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		http.Error(w, "cut off", http.StatusBadRequest)
@@ -75,6 +83,28 @@ func (r *receiver) serve(w http.ResponseWriter, request *http.Request) {
 	if r.respond != nil {
 		r.respond(n, w)
 	}
+}
+
+func (r *receiver) answerHandshake(w http.ResponseWriter, request *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked = request.Header.Get("WebHook-Request-Origin"); r.agrees {
+		w.Header().Set("WebHook-Allowed-Origin", r.asked)
+	}
+}
+
+// agree has the endpoint agree to deliveries when it is asked.
+func (r *receiver) agree() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.agrees = true
+}
+
+// agreedTo is who asked last whether the endpoint agrees.
+func (r *receiver) agreedTo() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
 }
 
 // got is what has arrived so far.
@@ -102,6 +132,18 @@ func (r *receiver) wait(ids ...string) []delivery {
 			if arrived[id] == 0 {
 				return "event " + id + " has not arrived"
 			}
+		}
+		return ""
+	})
+	return r.got()
+}
+
+// waitForCount waits until so many deliveries have arrived.
+func (r *receiver) waitForCount(n int) []delivery {
+	r.t.Helper()
+	r.target.eventually(r.t, func() string {
+		if got := len(r.got()); got < n {
+			return fmt.Sprintf("%d deliveries have arrived, not %d", got, n)
 		}
 		return ""
 	})
