@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -42,24 +43,28 @@ const (
 	sweepParallel = 8
 )
 
-// Sweep makes a Round each second until nothing is left to drain or ctx is about to end.
-func (s *Sweeper) Sweep(ctx context.Context) error {
+// Sweep makes a Round each second until nothing is left to drain or ctx is about to end. A
+// fault with one subscription does not end it; the last one is answered.
+func (s *Sweeper) Sweep(ctx context.Context) (last error) {
 	for {
 		begun := s.Now()
 		draining, err := s.Round(ctx)
-		if err != nil || !draining {
-			return err
+		if err != nil {
+			last = err
+		}
+		if !draining {
+			return last
 		}
 		now := s.Now()
 		deadline, ok := ctx.Deadline()
 		if ok && deadline.Sub(now) <= sweepMargin {
-			return nil // the next minute goes on
+			return last // the next minute goes on
 		}
 		rest := time.NewTimer(min(max(sweepEvery-now.Sub(begun), 0), sweepEvery))
 		select {
 		case <-ctx.Done():
 			rest.Stop()
-			return nil
+			return last
 		case <-rest.C:
 		}
 	}
@@ -81,6 +86,11 @@ func (s *Sweeper) Round(ctx context.Context) (draining bool, err error) {
 	}
 	more, errs := make([]bool, len(refs)), make([]error, len(refs))
 	look := func(i int) {
+		defer func() {
+			if p := recover(); p != nil {
+				errs[i] = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
 		if sub := subs[refs[i]]; sub != nil && sub.Health != nil {
 			more[i], errs[i] = s.attend(ctx, sub)
 		}

@@ -1,8 +1,13 @@
 package deliver_test
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hermod/pkg/deliver"
@@ -200,4 +205,63 @@ func TestWhatIsPausedStays(t *testing.T) {
 	r.round(t, q, true)
 	r.round(t, q, false)
 	want(t, "forgotten with its subscription", r.health() == nil, true)
+}
+
+// A wrongStore fails over what is parked of some subscriptions.
+type wrongStore struct {
+	*fakeStore
+	fault map[string]func() error
+}
+
+func (s wrongStore) ParkedOf(ctx context.Context, id string, limit int) ([]*hermod.Parked, error) {
+	if fault := s.fault[id]; fault != nil {
+		if err := fault(); err != nil {
+			return nil, err
+		}
+	}
+	return s.fakeStore.ParkedOf(ctx, id, limit)
+}
+
+// Many are drained side by side. A fault with some, or a panic, is theirs alone, also for as
+// long as Sweep goes on.
+func TestAFaultWithOneSubscriptionLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, q := newRig(t), &lockedQueue{}
+		for n := range byte(20) {
+			sub := new(*r.sub)
+			sub.ID = fmt.Sprint("s-", n)
+			r.store.subs[sub.Ref()] = sub
+			r.store.health[sub.Ref()] = &hermod.Health{Owner: owner, SubscriptionID: sub.ID, Version: 1, Circuit: hermod.Draining}
+			for event := range byte(4) {
+				p := &hermod.Parked{Message: hermod.Message{EventID: eventID(event), Account: owner, Owner: owner, SubscriptionID: sub.ID}}
+				r.store.parked[p.Key()] = p
+			}
+		}
+		s := r.sweeper(&q.fakeQueue)
+		s.Queue, s.Now = q, time.Now
+		s.Store = wrongStore{r.store, map[string]func() error{
+			"s-0": func() error { return errBroken }, "s-1": func() error { panic("over one") },
+		}}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		err := s.Sweep(ctx)
+		if err == nil || !strings.Contains(err.Error(), "s-0") || !strings.Contains(err.Error(), "s-1") {
+			t.Errorf("got %v, want the faults of s-0 and s-1", err)
+		}
+		want(t, "messages", len(q.sent), 18*4)
+		want(t, "unwell", len(r.store.health), 2)
+	})
+}
+
+// A lockedQueue may be sent to side by side.
+type lockedQueue struct {
+	mu sync.Mutex
+	fakeQueue
+}
+
+func (q *lockedQueue) Send(ctx context.Context, messages []hermod.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.fakeQueue.Send(ctx, messages)
 }
