@@ -15,6 +15,7 @@ import (
 
 	"hermod/pkg/api"
 	"hermod/pkg/api/auth"
+	"hermod/pkg/hermod"
 	"hermod/pkg/node"
 	"hermod/pkg/push"
 )
@@ -39,6 +40,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	challenge := f.String("challenge", c.env("HERMOD_CHALLENGE", "optional"), "whether the endpoint of each new webhook must agree to deliveries: required, or optional for where its subscriber asks for it (HERMOD_CHALLENGE)")
 	level := f.String("log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
 	rate := f.Int("rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
+	most := f.Int("max-subscriptions", hermod.MaxSubscriptions, "subscriptions that an owner may have")
 	keep := f.Bool("known-credentials", false, "let the credentials that a clean machine starts with stand although others can reach the node: whoever reaches it is let in")
 	profile := f.String("cpuprofile", "", "file to write a CPU profile of the whole run to")
 	if err := f.Parse(args); err != nil {
@@ -81,7 +83,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	}
 	n, err := node.Open(ctx, node.Options{
 		Exposed: !*keep && exposed(*addr, base),
-		Data:    *data, PublicURL: base, Policy: to.Policy, Handshake: to.Handshake, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, Now: time.Now, Log: log,
+		Data:    *data, PublicURL: base, Policy: to.Policy, Handshake: to.Handshake, Endpoints: to.Endpoints, Mint: to.Mint, AWS: to.AWS, Outside: outside, RateLimit: *rate, MaxSubscriptions: *most, Now: time.Now, Log: log,
 	})
 	if errors.Is(err, node.ErrKnown) {
 		return fmt.Errorf("others can reach this node, and %w: end them with hermod keys revoke -data %s -local, and make a client of your own with hermod provision", err, *data)

@@ -42,6 +42,8 @@ type Store struct {
 	patient aws.Retryer
 	// putTimeout bounds the put of one event, retries included.
 	putTimeout time.Duration
+	// maxSubscriptions is how many an owner may have.
+	maxSubscriptions int
 	// usagePage is how many index entries of used units one request reads; nil for as
 	// many as there are in 1 MB.
 	usagePage *int32
@@ -56,7 +58,7 @@ func New(cfg aws.Config, tables Tables, now func() time.Time, random func([]byte
 	return &Store{
 		db: db, tables: tables, now: now, random: random, ids: hermod.NewIDs(now, random),
 		retryer: retryer, patient: awscfg.NewRetryer(retryConflicts), putTimeout: putTimeout,
-		data: &compressor{},
+		data: &compressor{}, maxSubscriptions: hermod.MaxSubscriptions,
 	}
 }
 
@@ -66,6 +68,13 @@ func (s *Store) WithPutTimeout(d time.Duration) *Store {
 	slower := *s
 	slower.putTimeout = d
 	return &slower
+}
+
+// WithMaxSubscriptions gives a Store in which an owner may have so many subscriptions.
+func (s *Store) WithMaxSubscriptions(n int) *Store {
+	bounded := *s
+	bounded.maxSubscriptions = n
+	return &bounded
 }
 
 // retryConflicts makes a retryer for transactions. Those that meet on an owner's

@@ -258,8 +258,11 @@ func subscription() *hermod.Subscription {
 	return &hermod.Subscription{ID: "s", Owner: "a", Version: 3}
 }
 
-// standing is what a read of the subscription answers.
-func standing() (int, any) {
+// standing is what a read answers of a subscription whose owner is gone.
+func standing(c call) (int, any) {
+	if c.in["Key"].(object)["SK"].(object)["S"] == "owner" { //nolint:forcetypeassert // a test's
+		return http.StatusOK, object{}
+	}
 	return http.StatusOK, object{"Item": object{"PK": object{"S": "a"}, "SK": object{"S": "sub#s"}, "v": object{"N": "3"}}}
 }
 
@@ -276,7 +279,7 @@ func TestTransactionThatMetAnotherIsTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, calls := storeOn(t, func(n int, c call) (int, any) {
 			if c.operation == "GetItem" {
-				return standing()
+				return standing(c)
 			}
 			if n < 7 {
 				return cancelled("None", "TransactionConflict")
@@ -304,7 +307,7 @@ func TestReasonsOfACancelledTransactionHaveCodes(t *testing.T) {
 		"the row is in the way, or of another version": {
 			[]string{"ConditionalCheckFailed", "None"}, hermod.CodeConflict, hermod.CodePreconditionFailed, 1,
 		},
-		"no owner":        {[]string{"None", "ConditionalCheckFailed"}, hermod.CodeNotFound, hermod.CodePreconditionFailed, 1},
+		"no owner":        {[]string{"None", "ConditionalCheckFailed"}, hermod.CodeNotFound, hermod.CodePreconditionFailed, 2},
 		"meets for ever":  {[]string{"TransactionConflict", "None"}, hermod.CodeUnavailable, hermod.CodeUnavailable, 12},
 		"throttled":       {[]string{"ThrottlingError", "None"}, hermod.CodeUnavailable, hermod.CodeUnavailable, 12},
 		"refused as such": {[]string{"ValidationError", "None"}, hermod.CodeInternal, hermod.CodeInternal, 1},
@@ -316,7 +319,7 @@ func TestReasonsOfACancelledTransactionHaveCodes(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s, calls := storeOn(t, func(_ int, asked call) (int, any) {
 					if asked.operation == "GetItem" {
-						return standing()
+						return standing(asked)
 					}
 					return cancelled(c.reasons...)
 				})

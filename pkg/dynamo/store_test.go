@@ -22,6 +22,17 @@ func TestStoreConforms(t *testing.T) {
 	}
 }
 
+func TestAnOwnerMayHaveSoManySubscriptions(t *testing.T) {
+	t.Parallel()
+	for _, e := range emulators {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			const limit = 3
+			storetest.TestSubscriptionLimit(t, open(t, e.config(t), dynamo.Shards{}).WithMaxSubscriptions(limit), limit)
+		})
+	}
+}
+
 func TestStoreConformsWhereItsShardsChanged(t *testing.T) {
 	t.Parallel()
 	// The suite's rows are of about now, and of the hours and days before.

@@ -26,7 +26,7 @@ func (s *Store) CreateSubscription(ctx context.Context, sub *hermod.Subscription
 	case ofSubscription:
 		return hermod.Errorf(hermod.CodeConflict, "the subscription exists already")
 	case ofOwner:
-		return hermod.Errorf(hermod.CodeNotFound, "no such owner")
+		return s.noSubscription(ctx, sub.Owner)
 	}
 	if err != nil {
 		return wrap("creating a subscription", err)
@@ -54,12 +54,18 @@ func (s *Store) UpdateSubscription(ctx context.Context, sub *hermod.Subscription
 	}
 	updated := *sub
 	updated.Version++
+	row := subscriptionRow(&updated)
+	if updated.Deleted() {
+		if err := s.retainTombstone(ctx, row, &updated); err != nil {
+			return err
+		}
+	}
 	unchanged := "v = :v AND attribute_not_exists(" + global + ")"
 	if sub.Global {
 		unchanged = "v = :v AND attribute_exists(" + global + ")"
 	}
 	err = s.writeSubscription(ctx, &types.Put{
-		Item:                subscriptionRow(&updated),
+		Item:                row,
 		ConditionExpression: aws.String(unchanged),
 		ExpressionAttributeValues: item{
 			":v": &types.AttributeValueMemberN{Value: strconv.FormatInt(sub.Version, 10)},
@@ -75,6 +81,29 @@ func (s *Store) UpdateSubscription(ctx context.Context, sub *hermod.Subscription
 	return nil
 }
 
+// retainTombstone sets until when the row of a deleted subscription is kept.
+func (s *Store) retainTombstone(ctx context.Context, row item, sub *hermod.Subscription) error {
+	owner, err := s.get(ctx, s.tables.Config, ownerKey(sub.Owner))
+	if err != nil {
+		return wrap("reading an owner", err)
+	}
+	r := reader{item: owner}
+	row.retain(sub.RetainUntil(time.Duration(r.int("ret"))))
+	return r.err
+}
+
+// noSubscription says why the owner's row did not meet its condition for one more.
+func (s *Store) noSubscription(ctx context.Context, owner string) error {
+	row, err := s.get(ctx, s.tables.Config, ownerKey(owner))
+	if err != nil {
+		return wrap("reading an owner", err)
+	}
+	if row == nil {
+		return hermod.Errorf(hermod.CodeNotFound, "no such owner")
+	}
+	return hermod.SubscriptionLimit(s.maxSubscriptions)
+}
+
 func errSubscriptionChanged() error {
 	return hermod.Errorf(hermod.CodePreconditionFailed, "the subscription has changed meanwhile")
 }
@@ -85,13 +114,42 @@ const (
 	ofOwner
 )
 
-// writeSubscription puts a subscription where was stood, nil for nothing, and bumps the version of its owner. One
-// that is global is put a second time, where those of all owners are read in one
-// query, and bumps the version of these. The copy of a deleted one goes.
+// subCount is the attribute of an owner's first row that counts its subscriptions,
+// tombstones apart.
+const subCount = "sn"
+
+// countSubscriptions bumps the version of an owner that exists, and keeps count: within
+// the limit where there is one more.
+func (s *Store) countSubscriptions(owner string, more int64) *types.Update {
+	update := s.bump(owner)
+	update.ConditionExpression = aws.String("attribute_exists(PK)")
+	if more == 0 {
+		return update
+	}
+	update.UpdateExpression = aws.String("ADD v :one, " + subCount + " :more")
+	update.ExpressionAttributeValues[":more"] = number(more)
+	if more > 0 {
+		update.ConditionExpression = aws.String("attribute_exists(PK) AND (attribute_not_exists(" + subCount + ") OR " + subCount + " < :most)")
+		update.ExpressionAttributeValues[":most"] = number(int64(s.maxSubscriptions))
+	}
+	return update
+}
+
+// standing is how many subscriptions a row stands for.
+func standing(sub *hermod.Subscription) int64 {
+	if sub == nil || sub.Deleted() {
+		return 0
+	}
+	return 1
+}
+
+// writeSubscription puts a subscription where was stood, nil for nothing, and bumps the
+// version of its owner. One that is global is put a second time, where those of all
+// owners are read in one query, and bumps the version of these. The copy of a deleted one
+// goes.
 func (s *Store) writeSubscription(ctx context.Context, put *types.Put, sub, was *hermod.Subscription) error {
 	put.TableName = aws.String(s.tables.Config)
-	owner := s.bump(sub.Owner)
-	owner.ConditionExpression = aws.String("attribute_exists(PK)")
+	owner := s.countSubscriptions(sub.Owner, standing(sub)-standing(was))
 	writes := []types.TransactWriteItem{ofSubscription: {Put: put}, ofOwner: {Update: owner}}
 	writes = append(writes, s.bumpCopies(sub.Owner)...)
 	if sub.Global {
@@ -126,7 +184,7 @@ func (s *Store) Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subsc
 	if err != nil {
 		return nil, wrap("reading a subscription", err)
 	}
-	if row == nil {
+	if row == nil || s.expired(row) {
 		return nil, hermod.Errorf(hermod.CodeNotFound, "no such subscription")
 	}
 	return subscriptionOf(row)
@@ -136,8 +194,22 @@ func (s *Store) Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subsc
 // consistently; of hermod.EveryOwner the global ones that are not deleted, without
 // their secrets.
 func (s *Store) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
-	subs, err := collectConfig(ctx, s, owner, subPrefix, subscriptionOf)
-	return subs, wrap("reading subscriptions", err)
+	rows, err := collectConfig(ctx, s, owner, subPrefix, func(row item) (item, error) { return row, nil })
+	if err != nil {
+		return nil, wrap("reading subscriptions", err)
+	}
+	subs := make([]*hermod.Subscription, 0, len(rows))
+	for _, row := range rows {
+		if s.expired(row) {
+			continue
+		}
+		sub, err := subscriptionOf(row)
+		if err != nil {
+			return nil, err
+		}
+		subs = append(subs, sub)
+	}
+	return subs, nil
 }
 
 // SubscriptionsByRef reads subscriptions with their health consistently, tombstones
@@ -159,6 +231,9 @@ func (s *Store) SubscriptionsByRef(ctx context.Context, refs []hermod.Ref) (map[
 				return nil, err
 			}
 			unwell = append(unwell, h)
+			continue
+		}
+		if s.expired(row) {
 			continue
 		}
 		sub, err := subscriptionOf(row)

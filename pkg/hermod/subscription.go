@@ -1,7 +1,10 @@
 package hermod
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -146,6 +149,37 @@ func (s *Subscription) Expired(t time.Time) bool {
 
 // Deleted reports whether only the tombstone is left.
 func (s *Subscription) Deleted() bool { return !s.DeletedAt.IsZero() }
+
+// MaxSubscriptions is how many subscriptions an owner may have, those of all dialects
+// together and tombstones apart, where the deployment says nothing else. Matching reads
+// them all, and each event is held against them.
+const MaxSubscriptions = 1000
+
+// errSubscriptionLimit is the cause of the CodeConflict of a create beyond the limit.
+var errSubscriptionLimit = errors.New("the owner has as many subscriptions as it may")
+
+// IsSubscriptionLimit tells that conflict from that of an id that is taken.
+func IsSubscriptionLimit(err error) bool { return errors.Is(err, errSubscriptionLimit) }
+
+// SubscriptionLimit refuses a create beyond the limit; CodeConflict.
+func SubscriptionLimit(limit int) error {
+	return &Error{
+		Code: CodeConflict, Err: errSubscriptionLimit,
+		Message: fmt.Sprintf("there are %d subscriptions, which is as many as there may be: delete one first", limit),
+	}
+}
+
+// tombstoneMargin is how much longer a tombstone is kept than what its log may hold.
+const tombstoneMargin = 30 * 24 * time.Hour
+
+// RetainUntil is when the tombstone is forgotten, given its owner's retention, 0 for the
+// usual one; the zero time for a subscription that is not deleted.
+func (s *Subscription) RetainUntil(retention time.Duration) time.Time {
+	if !s.Deleted() {
+		return time.Time{}
+	}
+	return s.DeletedAt.Add(cmp.Or(retention, DefaultRetention) + tombstoneMargin)
+}
 
 // InForce reports whether the subscription receives anything at t.
 func (s *Subscription) InForce(t time.Time) bool {

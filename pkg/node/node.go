@@ -67,8 +67,11 @@ type Options struct {
 	// RateLimit is how many requests a second a credential may make; 0 for as many
 	// as it likes.
 	RateLimit int
-	Log       *slog.Logger
-	Now       func() time.Time
+	// MaxSubscriptions is how many subscriptions an owner may have; 0 is
+	// hermod.MaxSubscriptions.
+	MaxSubscriptions int
+	Log              *slog.Logger
+	Now              func() time.Time
 }
 
 // Timing is how long a node waits.
@@ -143,7 +146,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
 	ids := hermod.NewIDs(o.Now, randomBytes)
-	db, err := sqlite.Open(ctx, filepath.Join(o.Data, "hermod.db"), sqlite.Options{IDs: ids, Now: o.Now, Log: o.Log})
+	db, err := sqlite.Open(ctx, filepath.Join(o.Data, "hermod.db"), sqlite.Options{IDs: ids, Now: o.Now, Log: o.Log, MaxSubscriptions: o.MaxSubscriptions})
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}

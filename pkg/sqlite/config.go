@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"hermod/pkg/hermod"
 )
@@ -114,7 +115,7 @@ func (db *DB) subscriptions(ctx context.Context, owner string) ([]*hermod.Subscr
 	if ok {
 		return subs, nil
 	}
-	query, args := `WHERE owner = ? ORDER BY id`, []any{owner}
+	query, args := `WHERE owner = ? AND (retain_until IS NULL OR retain_until > ?) ORDER BY id`, []any{owner, timeValue(db.now())}
 	if owner == hermod.EveryOwner {
 		query, args = `WHERE global AND deleted_at IS NULL ORDER BY owner, id`, nil
 	}
@@ -179,6 +180,13 @@ func (db *DB) CreateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if !found {
 			return hermod.Errorf(hermod.CodeNotFound, "no owner %s", s.Owner)
 		}
+		var standing int
+		if _, err := t.one([]any{&standing}, `SELECT count(*) FROM subscriptions WHERE owner = ? AND deleted_at IS NULL`, s.Owner); err != nil {
+			return err
+		}
+		if standing >= db.maxSubscriptions {
+			return hermod.SubscriptionLimit(db.maxSubscriptions)
+		}
 		n, err := t.exec(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT DO NOTHING`, append([]any{s.Owner, s.ID}, subscriptionValues(s, 1)...)...)
 		if err != nil {
@@ -219,6 +227,9 @@ func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) er
 		if n == 0 {
 			return hermod.Errorf(hermod.CodePreconditionFailed, "subscription %s has changed", s.ID)
 		}
+		if err := retainTombstone(t, s); err != nil {
+			return err
+		}
 		if err := db.bumpOwners(t, s); err != nil {
 			return err
 		}
@@ -228,6 +239,52 @@ func (db *DB) UpdateSubscription(ctx context.Context, s *hermod.Subscription) er
 		s.Version++
 	}
 	return err
+}
+
+// retainTombstone sets until when the row of a deleted subscription is kept.
+func retainTombstone(t *tx, s *hermod.Subscription) error {
+	if !s.Deleted() {
+		return nil
+	}
+	var retention int64
+	if _, err := t.one([]any{&retention}, `SELECT retention FROM owners WHERE id = ?`, s.Owner); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE subscriptions SET retain_until = ? WHERE owner = ? AND id = ?`,
+		timeValue(s.RetainUntil(time.Duration(retention))), s.Owner, s.ID)
+	return err
+}
+
+// purgeTombstones deletes what is left of subscriptions once nothing asks for it.
+func (db *DB) purgeTombstones(ctx context.Context) (deleted int, err error) {
+	for {
+		var past []hermod.Ref
+		now := timeValue(db.now())
+		err := db.view(ctx, func(r reader) error {
+			return r.each(func(row scanner) error {
+				var ref hermod.Ref
+				err := row.Scan(&ref.Owner, &ref.ID)
+				past = append(past, ref)
+				return err
+			}, `SELECT owner, id FROM subscriptions WHERE retain_until <= ? LIMIT ?`, now, purgeChunk)
+		})
+		if err != nil || len(past) == 0 {
+			return deleted, err
+		}
+		err = db.update(ctx, func(t *tx) error {
+			for _, ref := range past {
+				db.forgetOwner(t, ref.Owner)
+				if _, err := t.exec(`DELETE FROM subscriptions WHERE owner = ? AND id = ? AND retain_until <= ?`, ref.Owner, ref.ID, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return deleted, err
+		}
+		deleted += len(past)
+	}
 }
 
 // subscriptionIn reads a row within a transaction, nil for none.

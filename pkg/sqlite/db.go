@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -25,6 +26,8 @@ type Options struct {
 	Now func() time.Time
 	// Log takes what no caller can be told; nil is slog.Default.
 	Log *slog.Logger
+	// MaxSubscriptions is how many an owner may have; 0 is hermod.MaxSubscriptions.
+	MaxSubscriptions int
 }
 
 // How much is kept in memory.
@@ -42,6 +45,8 @@ type DB struct {
 	ids *hermod.IDs
 	now func() time.Time
 	log *slog.Logger
+
+	maxSubscriptions int
 
 	lock    *fileLock
 	pool    *sql.DB
@@ -76,7 +81,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		o.Log = slog.Default()
 	}
 	db := &DB{
-		ids: o.IDs, now: o.Now, log: o.Log,
+		ids: o.IDs, now: o.Now, log: o.Log, maxSubscriptions: cmp.Or(o.MaxSubscriptions, hermod.MaxSubscriptions),
 		owners: newLRU[string](cachedOwners, func(hermod.Owner) int { return 1 }),
 		subs:   newLRU[string](cachedOwnerSubs, func(s []*hermod.Subscription) int { return 1 + len(s) }),
 		events: newLRU[hermod.EventKey](recentEvents, eventCost),

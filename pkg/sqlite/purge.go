@@ -14,14 +14,14 @@ const purgeChunk = 200
 // deadLetterRetention is how long a dead letter is kept, as SQS keeps one.
 const deadLetterRetention = 14 * 24 * time.Hour
 
-// Purge deletes events, attempts, replays, revoked credentials and changes past their
-// retention, claims past their ExpiresAt and dead letters of two weeks, and counts
+// Purge deletes events, attempts, replays, revoked credentials, tombstones and changes past
+// their retention, claims past their ExpiresAt and dead letters of two weeks, and counts
 // the rows. No index serves it: the rows of an account, and
 // of a subscription, are read from the oldest on until purgeChunk of them in a row
 // are to stay. A row behind those, as when an account's retention was shortened, is
 // deleted by a later Purge; no read shows it meanwhile.
 func (db *DB) Purge(ctx context.Context) (deleted int, err error) {
-	for _, purge := range []func(context.Context) (int, error){db.purgeEvents, db.purgeAttempts, db.purgeClaims, db.purgeDeadLetters, db.purgeReplays, db.purgeCredentials, db.purgeHealth, db.purgeAudit} {
+	for _, purge := range []func(context.Context) (int, error){db.purgeEvents, db.purgeAttempts, db.purgeClaims, db.purgeDeadLetters, db.purgeReplays, db.purgeCredentials, db.purgeHealth, db.purgeAudit, db.purgeTombstones} {
 		n, err := purge(ctx)
 		deleted += n
 		if err != nil {

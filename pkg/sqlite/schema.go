@@ -270,6 +270,12 @@ CREATE TABLE audit (
 	body   TEXT NOT NULL,
 	PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
+
+-- retain_until: when the tombstone is forgotten, NULL for what is not deleted. Those that
+-- were deleted before have the usual retention, in nanoseconds.
+ALTER TABLE subscriptions ADD COLUMN retain_until INTEGER;
+UPDATE subscriptions SET retain_until = deleted_at + 60 * 86400 * 1000000000 WHERE deleted_at IS NOT NULL;
+CREATE INDEX subscriptions_ended ON subscriptions (retain_until) WHERE retain_until IS NOT NULL;
 `
 
 // limits is how many deliveries a subscription takes a second, 0 for any number.

@@ -28,10 +28,11 @@ type Store interface {
 
 	// CreateSubscription puts s as version 1 and bumps its owner's version in the
 	// same transaction, and that of hermod.EveryOwner where s is global. It fails with
-	// CodeConflict where the id is taken and with CodeNotFound where the owner does
-	// not exist. An update bumps the same ones, and what is global stays so.
+	// CodeConflict where the id is taken, or the owner has as many as it may
+	// (hermod.IsSubscriptionLimit), and with CodeNotFound where the owner does not exist. An update bumps the same ones, and what is global stays so.
 	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
-	// Subscription reads one row, tombstones included. CodeNotFound.
+	// Subscription reads one row, tombstones included up to their RetainUntil, as other
+	// reads do. CodeNotFound.
 	Subscription(ctx context.Context, ref hermod.Ref) (*hermod.Subscription, error)
 
 	// Health reads how the endpoint of a subscription does; nil for well.

@@ -45,6 +45,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 		{"Examined", testExamined},
 		{"Replays", testReplays},
 		{"Audit", testAudit},
+		{"Tombstones", testTombstones},
 	} {
 		t.Run(area.name, func(t *testing.T) {
 			t.Parallel()

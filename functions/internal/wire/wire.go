@@ -74,7 +74,11 @@ func (e *Env) Store() (*dynamo.Store, error) {
 		Deliveries: e.Get("HERMOD_DELIVERIES_TABLE"),
 		Shards:     shards,
 	}
-	return dynamo.New(cfg, tables, e.Now, RandomBytes), nil
+	store := dynamo.New(cfg, tables, e.Now, RandomBytes)
+	if most, err := strconv.Atoi(e.Get("HERMOD_MAX_SUBSCRIPTIONS")); err == nil && most > 0 { // the template allows numbers alone
+		store = store.WithMaxSubscriptions(most)
+	}
+	return store, nil
 }
 
 // HTTP serves the rows of a route table behind API Gateway.

@@ -28,7 +28,7 @@ type Store interface {
 	// OpenSecrets sets the secrets of one that was read sealed.
 	OpenSecrets(ctx context.Context, s *hermod.Subscription) error
 	// CreateSubscription puts s as version 1. It fails with CodeConflict where the
-	// id is taken.
+	// id is taken, and where hermod.IsSubscriptionLimit.
 	CreateSubscription(ctx context.Context, s *hermod.Subscription) error
 	// UpdateSubscription replaces the row whose version is s.Version, and raises the
 	// version by one. It fails with CodePreconditionFailed where the row has another
@@ -113,7 +113,8 @@ func (k Keeper) New(owner, tenant string) *hermod.Subscription {
 }
 
 // Create puts the subscription under a fresh id, another one where an id is taken, once
-// its endpoint has agreed. It fails with CodeUnavailable where they all are taken.
+// its endpoint has agreed. It fails with CodeUnavailable where they all are taken, and
+// with CodeConflict where the owner has as many subscriptions as it may.
 func (k Keeper) Create(ctx context.Context, s *hermod.Subscription, newID func() string) error {
 	if err := k.agree(ctx, s, nil); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (k Keeper) Create(ctx context.Context, s *hermod.Subscription, newID func()
 		if err == nil {
 			return nil
 		}
-		if hermod.CodeOf(err) != hermod.CodeConflict {
+		if hermod.CodeOf(err) != hermod.CodeConflict || hermod.IsSubscriptionLimit(err) {
 			return fmt.Errorf("creating a subscription: %w", err)
 		}
 	}
