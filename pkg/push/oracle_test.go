@@ -189,3 +189,36 @@ func TestTheStandardWebhooksLibraryRefusesWhatWasTamperedWith(t *testing.T) {
 		t.Errorf("the honest one: %+v", r)
 	}
 }
+
+func TestNodeVerifiesDeliveriesByAPublicKey(t *testing.T) {
+	t.Parallel()
+	mine, another := sign.NewPrivateKey(random), sign.NewPrivateKey(random)
+	o, ps := startOracle(t, sign.PublicKey(mine)), newPushers(t, push.Options{})
+	for name, tt := range map[string]struct {
+		body, sent string
+		at         time.Time
+		keys       []string
+		ok         bool
+	}{
+		"one key":             {`{"text":"æøå \u2028 🦉"}`, "", time.Now(), []string{mine}, true},
+		"the old of two keys": {`{}`, "", time.Now(), []string{another, mine}, true},
+		"a long body":         {`{"long":"` + strings.Repeat("æ", 100_000) + `"}`, "", time.Now(), []string{mine}, true},
+		"another key":         {`{}`, "", time.Now(), []string{another}, false},
+		"another body":        {`{}`, `{"a":1}`, time.Now(), []string{mine}, false},
+		"an old delivery":     {`{}`, "", time.Now().Add(-10 * time.Minute), []string{mine}, false},
+	} {
+		p := deliver.Payload{Body: []byte(tt.body), ContentType: "application/json", Header: http.Header{}}
+		if err := sign.StandardWebhooksEd25519(p.Header, oracleID, tt.at, p.Body, tt.keys...); err != nil {
+			t.Fatal(err)
+		}
+		if tt.sent != "" {
+			p.Body = []byte(tt.sent)
+		}
+		r := ps.Push(t.Context(), webhookTo(o.url), p)
+		var v verdict
+		o.read(t, &v)
+		if v.OK != tt.ok || r.Succeeded() != tt.ok {
+			t.Errorf("%s: verdict %+v, result %+v", name, v, r)
+		}
+	}
+}

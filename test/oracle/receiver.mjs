@@ -1,21 +1,40 @@
 // A webhook receiver that nobody of Hermod wrote the judgement of: each POST is
 // verified by the library of the Standard Webhooks project, and its native
-// signature, where it has one, by Node's own HMAC.
+// signature, where it has one, by Node's own HMAC. Where the secret is a public key
+// (whpk_), the v1a signatures are verified by Node's own ed25519: that library has none.
 //
 //   node receiver.mjs SECRET [NODE_MODULES]
 //
 // The first line of output is {"url"}, then one line a request: {ok, id, error,
 // native}. The process ends when its standard input does.
-import { createHmac } from "node:crypto";
+import { createHmac, createPublicKey, verify } from "node:crypto";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 
 const [secret, modules = new URL("node_modules", import.meta.url).pathname] = process.argv.slice(2);
 const { Webhook } = createRequire(import.meta.url)(resolve(modules, "standardwebhooks"));
-const webhook = secret.startsWith("whsec_")
-  ? new Webhook(secret)
-  : new Webhook(Buffer.from(secret), { format: "raw" });
+const webhook = secret.startsWith("whpk_")
+  ? keyPair(Buffer.from(secret.slice("whpk_".length), "base64"))
+  : secret.startsWith("whsec_")
+    ? new Webhook(secret)
+    : new Webhook(Buffer.from(secret), { format: "raw" });
+
+// keyPair verifies by a public key, in the way that the library verifies by a secret.
+function keyPair(raw) {
+  const key = createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x: raw.toString("base64url") } });
+  return {
+    verify(body, headers) {
+      const at = Number(headers["webhook-timestamp"]);
+      if (!(Math.abs(Date.now() / 1000 - at) < 300)) throw new Error("the timestamp is out of tolerance");
+      const content = Buffer.from(`${headers["webhook-id"]}.${at}.${body}`);
+      const signatures = (headers["webhook-signature"] ?? "").split(" ").filter((s) => s.startsWith("v1a,"));
+      if (!signatures.some((s) => verify(null, content, key, Buffer.from(s.slice("v1a,".length), "base64")))) {
+        throw new Error("no signature matches");
+      }
+    },
+  };
+}
 
 const server = createServer(async (request, response) => {
   const chunks = [];
