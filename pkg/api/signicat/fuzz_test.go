@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"hermod/pkg/api/apitest"
 	"hermod/pkg/hermod"
 )
 
@@ -55,5 +56,20 @@ func FuzzSubscription(f *testing.F) {
 		if gone := w.do(t, "local", http.MethodDelete, path, ""); gone.status != http.StatusNoContent {
 			t.Fatalf("%d %s", gone.status, gone.body)
 		}
+	})
+}
+
+// FuzzRows: whatever a caller sends to any row, it is told so in the API's form.
+func FuzzRows(f *testing.F) {
+	w := newWorld(f)
+	apitest.FuzzRows(f, table(), []string{
+		`{}`, `null`, event(""), webhook(""), `{"event":"sign:done"}`, `{"after":"2026-02-01T00:00:00Z","rate":1e9}`, `{"type":"apiKey","name":"A key","scopes":[]}`,
+		`{"description":"x","schema":{"$ref":"#"},"validation":"enforce"}`, `{"reasons":["gone"],"rate":0}`, `{"secret":"x","overlap":-1}`,
+		`grant_type=client_credentials&client_id=local&client_secret=`,
+	}, []string{
+		"limit=0", "limit=1&event=sign:*&before=2026-02-01T00:00:00Z", "cursor=%41%2e&tail=true", "signicat-accountId=*", "signicat-organizationId=%00",
+		"success=maybe&subscriptionId=s-x&after=0000-01-01T00:00:00Z", "name=%ff&all=true",
+	}, func(t *testing.T, method, target, body string, header ...string) int {
+		return w.do(t, "local", method, target, body, header...).status
 	})
 }
