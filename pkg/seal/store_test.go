@@ -218,6 +218,33 @@ func TestAnUpdateOfOtherMembersMakesNoDataKey(t *testing.T) {
 	}
 }
 
+func TestFormerSecretsAreSealedWithTheRest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := f.create(t, "s-1")
+	now := f.clock.now()
+	for _, secret := range []string{"second-s3cret", "third-s3cret"} {
+		s.Secrets.Rotate(secret, now, now.Add(time.Hour))
+	}
+	write := func(ends time.Time) {
+		t.Helper()
+		if err := f.UpdateSubscription(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Subscription(t.Context(), s.Ref())
+		if err != nil || !got.Secrets.SameSigning(s.Secrets) || !got.Secrets.FormerUntil(now).Equal(ends) {
+			t.Errorf("got %d secrets until %s, want %d until %s: %v",
+				len(got.Secrets.ValidAt(now)), got.Secrets.FormerUntil(now), len(s.Secrets.ValidAt(now)), ends, err)
+		}
+		if row := f.behind.rows[s.Ref()]; row.Secrets.Former != nil || bytes.Contains(row.Sealed, []byte("s3cret")) {
+			t.Error("a former secret reached the store")
+		}
+	}
+	write(now.Add(time.Hour))
+	s.Secrets.Rotate(s.Secrets.SigningSecret, now, now.Add(time.Minute)) // only the end is another
+	write(now.Add(time.Minute))
+}
+
 func TestDeliveriesOpenTheSecretsOfAVersionOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
