@@ -37,6 +37,7 @@ func commands() []command {
 		{"provision", "create an account and its first client", provisionClient},
 		{"backup", "copy what a node keeps, also while it runs", backup},
 		{"redrive", "look at the dead letters of a queue, and move them back", redrive},
+		{"audit", "show who changed what of an account's configuration", audit},
 		{"keys", "list, create and revoke credentials; rotate the signing key", keys},
 	}
 }

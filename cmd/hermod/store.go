@@ -38,6 +38,8 @@ type adminStore interface {
 	provision.Store
 	auth.CredentialRegistry
 	auth.KeyStore
+	// Changes is a page of an owner's audit log, the newest first.
+	Changes(ctx context.Context, q hermod.ChangeQuery) (hermod.ChangePage, error)
 	// Owners reads the rows of the owners. Those that do not exist are missing.
 	Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error)
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"hermod/pkg/hermod"
+)
+
+// audit shows who changed what of an owner's configuration, the newest first.
+func audit(ctx context.Context, c *console, args []string) (err error) {
+	f := c.flags("audit")
+	where := placeFlags(f)
+	owner := f.String("account", "", "`account` or organization; "+hermod.EveryOwner+" for what is the deployment's own, such as signing keys")
+	action := f.String("action", "", "only this `action`, such as subscription.deleted")
+	target := f.String("target", "", "only changes of the thing with this `id`")
+	most := f.Int("n", 100, "show so many")
+	if err := c.parse(f, args, 0); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	if *owner == "" || *most < 1 {
+		return errors.New("audit: -account is required, and -n is 1 or more")
+	}
+	store, end, err := where.openExisting(ctx, c)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	w := tabwriter.NewWriter(c.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "TIME\tACTION\tTARGET\tACTOR\tMEMBERS\tTRACE")
+	q := hermod.ChangeQuery{Owner: *owner, Action: hermod.ChangeAction(*action), Target: *target}
+	for left := *most; left > 0; {
+		q.Limit = left
+		page, err := store.Changes(ctx, q)
+		if err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+		for _, row := range page.Changes {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", moment(row.ID.Time()), row.Action, cmp.Or(row.Target, "-"),
+				cmp.Or(row.Actor.Credential, string(row.Actor.Kind)), cmp.Or(strings.Join(row.Members, ","), "-"), cmp.Or(row.Actor.Trace, "-"))
+		}
+		left -= len(page.Changes)
+		if q.Below = page.Next; q.Below.IsZero() {
+			break
+		}
+	}
+	return w.Flush()
+}
