@@ -147,7 +147,7 @@ func forms(secret string) []string {
 	all := []string{
 		secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)),
 		escaped, string(twice[1 : len(twice)-1]), strings.Trim(fmt.Sprintf("%q", secret), `"`),
-		hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))), fmt.Sprint([]byte(secret)),
+		hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]"),
 	}
 	// In the base64 of a longer text a secret has one of three forms, but for the
 	// characters at its ends, which hold bits of its neighbours.

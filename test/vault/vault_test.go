@@ -18,7 +18,7 @@ func TestAVaultFindsASecretInEveryForm(t *testing.T) {
 	inJSON, _ := json.Marshal(map[string]string{"a": secret})
 	twice, _ := json.Marshal(string(inJSON))
 	shown := map[string]string{
-		"plain": secret, "JSON": string(inJSON), "JSON in JSON": string(twice), "Go": fmt.Sprintf("%q", secret), "bytes": fmt.Sprint([]byte(secret)),
+		"plain": secret, "JSON": string(inJSON), "JSON in JSON": string(twice), "Go": fmt.Sprintf("%q", secret), "bytes": fmt.Sprintf("%d", []byte("x"+secret)),
 		"a query": url.QueryEscape(secret), "a path": url.PathEscape(secret), "hex": hex.EncodeToString([]byte(secret)), "HEX": fmt.Sprintf("%X", secret),
 	}
 	for shift := range 3 {
