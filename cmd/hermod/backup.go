@@ -66,7 +66,7 @@ func copyNode(ctx context.Context, data, to string) error {
 	if err != nil {
 		return fmt.Errorf("reading the key file: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(to, keyFile), key, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(to, keyFile), key, 0o600); err != nil { //nolint:gosec // the operator names it
 		return fmt.Errorf("writing the key file: %w", err)
 	}
 	return nil

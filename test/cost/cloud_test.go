@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"testing"
+	"time"
 
 	"hermod/pkg/awscfg"
 	"hermod/pkg/dynamo"
@@ -39,6 +40,7 @@ func TestTheEmulatorCountsWhatTheTableSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			cfg.HTTPClient = awscfg.HTTPClient(time.Minute)
 			got, want := newPipeline(t, cfg, tables(t)).count(stage), cost.Counted[stage]
 			t.Logf("%.1f write and %.1f read units an event", got.WriteUnits/batch, got.ReadUnits/batch)
 			if !maps.Equal(got.Requests, want.Requests) || got.WriteUnits != want.WriteUnits {

@@ -85,7 +85,7 @@ func newPipeline(t *testing.T, cfg aws.Config, tables dynamo.Tables) *pipeline {
 	t.Helper()
 	p := &pipeline{t: t, counter: awscount.New(), logged: &lines{}, account: "a-ppge-" + rand.Text()[:20]}
 	cfg = p.counter.Attach(cfg)
-	store := dynamo.New(cfg, tables, time.Now, random)
+	store := dynamo.New(cfg, tables, time.Now, random).WithPutTimeout(time.Minute) // emulators are slow
 	p.client = sdk.NewFromConfig(cfg)
 	queue, err := p.client.CreateQueue(t.Context(), &sdk.CreateQueueInput{QueueName: aws.String("cost-" + rand.Text())})
 	if err != nil {
