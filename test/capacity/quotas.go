@@ -59,7 +59,7 @@ func quotas(d cost.Deployment) []Quota {
 	perEvent := func(units float64) float64 { return units / batchSize }
 	running := cost.AcceptSeconds + cost.DeliverSeconds/batchSize
 	all := []Quota{
-		{"requests of one credential", 1, 1_000, "`RateLimit`; up to 100 events in a request; more credentials", true},
+		{"requests of one credential", 1, d.RateLimit, "`RateLimit`; up to 100 events in a request; more credentials", true},
 		{"writes of one account's log: one shard", 1, partitionWrites, "`Shards`, up to 64", true},
 		{"writes of one subscription's log: one shard", 1, partitionWrites, "`Shards`, up to 64", true},
 		// The partition of an account has its subscriptions, which each batch reads, and one

@@ -35,6 +35,8 @@ type Deployment struct {
 	AlarmMetrics, Queues int
 	// Settings are those of stage prod.
 	Settings Settings
+	// RateLimit is how many requests a second a credential may make.
+	RateLimit float64
 }
 
 const mbPerGB = 1024

@@ -10,6 +10,11 @@ import (
 
 // A Template is what is read of template.yaml.
 type Template struct {
+	Parameters struct {
+		RateLimit struct {
+			Default float64 `yaml:"Default"`
+		} `yaml:"RateLimit"`
+	} `yaml:"Parameters"`
 	Mappings struct {
 		Stages map[string]Settings `yaml:"Stages"`
 	} `yaml:"Mappings"`
@@ -98,13 +103,14 @@ func (tpl *Template) Deployment() (Deployment, error) {
 	d := Deployment{
 		EventsMB: of("EventsFunction").MemorySize, IngestMB: of("IngestFunction").MemorySize,
 		DeliverMB: of("DeliverFunction").MemorySize, AccessLogBytes: len(line), Queues: 2, Settings: tpl.Mappings.Stages["prod"],
+		RateLimit: tpl.Parameters.RateLimit.Default,
 	}
 	for _, r := range tpl.Resources {
 		if r.Type == "AWS::CloudWatch::Alarm" {
 			d.AlarmMetrics += max(1, len(r.Properties.Metrics)-1) // all but the expression
 		}
 	}
-	if line == "" || strings.Contains(line, "$") || d.EventsMB*d.IngestMB*d.DeliverMB*d.Settings.MaxRead == 0 || d.AlarmMetrics == 0 {
+	if line == "" || strings.Contains(line, "$") || d.EventsMB*d.IngestMB*d.DeliverMB*d.Settings.MaxRead*d.RateLimit == 0 || d.AlarmMetrics == 0 {
 		return d, fmt.Errorf("the template lacks something: %+v, and a line of the access log is %q", d, line)
 	}
 	return d, nil
