@@ -26,7 +26,7 @@ func TestAMessageWhoseTimeHasComeIsNotLeftToItsTimer(t *testing.T) {
 			return hermod.Outcome{}
 		})
 		body := sendTo(t, q, "g", 1)
-		time.Sleep(time.Minute)
+		time.Sleep(65 * time.Second)
 		ahead.Store(int64(time.Hour))
 		time.Sleep(time.Minute)
 		wantReceipts(t, c, receipt{0, body, 1, 1}, receipt{70 * time.Second, body, 2, 1})

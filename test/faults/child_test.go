@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -80,15 +79,14 @@ type engine interface {
 
 func (c *child) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// serve is the process under test. It ends when its standard input does, so that it does
-// not outlive the test, and when it is told to.
+// serve is the process under test. It is killed, or ends when its standard input does, so
+// that it does not outlive the test.
 func serve(text string) (err error) {
 	var s settings
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return fmt.Errorf("reading the settings: %w", err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	ctx := context.Background()
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)

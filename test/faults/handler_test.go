@@ -68,7 +68,7 @@ const maxPause = 50 * time.Millisecond
 
 // wait waits for a moment.
 func (in *injector) wait(ctx context.Context) {
-	moment := time.NewTimer(rand.N(maxPause)) //nolint:gosec // a pause is no secret
+	moment := time.NewTimer(rand.N(maxPause))
 	defer moment.Stop()
 	select {
 	case <-moment.C:

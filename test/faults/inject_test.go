@@ -173,7 +173,7 @@ func (in *injector) due(f *fault, step string, p phase, s scope) bool {
 	}
 	if f.OneIn > 1 {
 		in.random = in.random*6364136223846793005 + 1442695040888963407
-		if (in.random>>33)%uint64(f.OneIn) != 0 { //nolint:gosec // it is positive
+		if (in.random>>33)%uint64(f.OneIn) != 0 {
 			return false
 		}
 	}

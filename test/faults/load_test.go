@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hermod/pkg/hermod"
+	"hermod/test/faults/ledger"
 )
 
 // A load is a piece of work that passes certain steps. It answers an error where the
@@ -108,7 +109,7 @@ func expiringLoad(s *stage) error {
 	for _, n := range []int{10, 1} {
 		events := s.events(to, n)
 		for i := range events {
-			events[i].Expires = s.now().Add(1500 * time.Millisecond).UTC()
+			events[i].Expires = s.now().Add(10 * time.Minute).UTC()
 		}
 		if _, err := s.publish(events, "", to.id); err != nil {
 			return err
@@ -160,7 +161,32 @@ func redrivenLoad(s *stage) error {
 	if err := s.finish(); err != nil {
 		return err
 	}
+	if err := s.noteTwins(); err != nil {
+		return err
+	}
 	return s.control("redrive", nil, nil)
+}
+
+// noteTwins notes the deliveries that have two dead letters, as a message that was handed
+// out twice, or was parked and not parked, leaves. Moved back, each starts the next run.
+func (s *stage) noteTwins() error {
+	var state ledger.State
+	if err := s.control("state", nil, &state); err != nil {
+		return err
+	}
+	seen := map[hermod.RunKey]bool{}
+	for _, body := range state.DeadLetters {
+		m, err := hermod.DecodeMessage(body)
+		if err != nil {
+			return err
+		}
+		key := hermod.RunKey{SubscriptionID: m.SubscriptionID, EventID: m.EventID}
+		if seen[key] {
+			s.note(ledger.Incident{Name: "two dead letters moved back", From: time.Now(), Event: m.EventID, Subscription: m.SubscriptionID})
+		}
+		seen[key] = true
+	}
+	return nil
 }
 
 // runAll runs all loads side by side, each some times more. What a fault refuses is no

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -42,7 +41,7 @@ func startProcess(t *testing.T, s settings, fired func(firing)) (*process, error
 		t.Fatal(err)
 	}
 	p := &process{t: t, ended: make(chan struct{}), client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
-	p.cmd = exec.Command(os.Args[0]) //nolint:gosec,noctx // it is this test; the test ends it
+	p.cmd = exec.Command(os.Args[0]) //nolint:noctx // it is this test; the test ends it
 	p.cmd.Env = append(os.Environ(), childVariable+"="+string(text), "GORACE=atexit_sleep_ms=0")
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -98,18 +97,6 @@ func (p *process) firing(line []byte, fired func(firing)) {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.ended
-}
-
-// stop has the process end by itself.
-func (p *process) stop() error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-		return p.err
-	case <-time.After(30 * time.Second):
-		p.kill()
-		return errors.New("the process under test did not stop")
-	}
 }
 
 // do makes a request. An error is errEnded, or that there was no answer.

@@ -30,11 +30,39 @@ func TestErrorsForAWhile(t *testing.T) {
 	s := newStage(t)
 	for n := range *rounds {
 		s.arm(&fault{Kind: errs, OneIn: 15, Seed: *seed + uint64(n), Times: 400})
-		s.runAll(3)
+		s.runAll(3 / oneIn)
 		s.arm(nil)
 		s.judge("errors for a while")
 	}
 	t.Logf("seed %d: %s", *seed, s.judge("all"))
+}
+
+// TestAnOutageThatUsesUpReceives lasts until messages are among the dead letters, though
+// nothing could say so in the log. Moved back, they are delivered.
+func TestAnOutageThatUsesUpReceives(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	to, err := s.subscribe(well)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const events, always = 5, 1_000_000
+	s.arm(&fault{Kind: errs, Step: "delivery.Handle", Phase: before, Pass: 1, Times: always})
+	if _, err := s.publish(s.events(to, events), "", to.id); err != nil {
+		t.Fatal(err)
+	}
+	if v := s.judge("an outage"); v.Unwritten != events {
+		t.Errorf("got %s, want %d among the dead letters", v, events)
+	}
+	s.arm(nil)
+	if err := s.control("redrive", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	v := s.judge("the redrive")
+	if v.Dead != 0 || s.books.Taken() != events {
+		t.Errorf("got %s, %d delivered, want %d", v, s.books.Taken(), events)
+	}
+	t.Log(v)
 }
 
 // TestPanics has one event of several panic wherever it is met.

@@ -44,7 +44,10 @@ func timing() node.Timing {
 	return node.Timing{
 		Waits: hermod.Schedule{10 * time.Millisecond, 60 * time.Millisecond, 15 * time.Millisecond}, QueueWait: 30 * time.Millisecond,
 		DueEvery: 15 * time.Millisecond, SweepEvery: 15 * time.Millisecond, ReplayEvery: time.Hour, GiveUpPause: time.Millisecond,
-		Breaker: deliver.Breaker{Failures: 8, Probes: hermod.Schedule{10 * time.Millisecond, 30 * time.Millisecond}},
+		// The clock may run for days: no endpoint is switched off for that.
+		Breaker: deliver.Breaker{
+			Failures: 8, Probes: hermod.Schedule{10 * time.Millisecond, 30 * time.Millisecond}, DisableAfter: 365 * 24 * time.Hour,
+		},
 	}
 }
 
@@ -119,7 +122,10 @@ func (s *stage) fired(f firing) {
 		in.Event, in.Subscription = hermod.ID{}, ""
 	case errs, panics:
 		if !explains(f.Step) {
-			in.Event, in.Subscription = nobodys(), "" // it is counted, and explains nothing
+			in.Subscription = "" // it is counted, and explains nothing
+			if in.Event.IsZero() {
+				in.Event = nobodys()
+			}
 		}
 	}
 	s.note(in)
@@ -175,7 +181,7 @@ func (s *stage) judge(what string) *ledger.Verdict {
 // How long a stage waits in all, and how often it looks.
 const (
 	patience = 60 * time.Second
-	lookEach = 5 * time.Millisecond
+	lookEach = 15 * time.Millisecond
 )
 
 // jumps are how far the clock is set ahead, one after the other, where things take their
@@ -214,9 +220,31 @@ func (s *stage) quiet(what string) *ledger.State {
 		if err := s.control("state", nil, &state); err != nil {
 			return "", err
 		}
-		return state.Unfinished(), nil
+		unfinished := state.Unfinished()
+		if unfinished != "" {
+			unfinished += s.history(state, unfinished)
+		}
+		return unfinished, nil
 	})
 	return state
+}
+
+// history is what happened to the event that a text names.
+func (s *stage) history(state *ledger.State, text string) string {
+	var b strings.Builder
+	for _, a := range state.Attempts {
+		if strings.Contains(text, a.EventID.String()) && strings.Contains(text, a.SubscriptionID) {
+			fmt.Fprintf(&b, "\n%s attempt %s %s, next %s by %s", a.At, a.AttemptKey, a.State, a.NextAt, a.Carrier)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, in := range s.incidents {
+		if strings.Contains(text, in.Event.String()) || in.Event.IsZero() {
+			fmt.Fprintf(&b, "\n%s %s %s", in.From, in.Name, in.Event)
+		}
+	}
+	return b.String()
 }
 
 // hurry sets the clock ahead, more and more, when it is called for some time.
@@ -251,7 +279,7 @@ func (s *stage) now() time.Time {
 func (s *stage) poll(what string, look func() (string, error)) {
 	s.t.Helper()
 	if err := s.try(look); err != nil {
-		s.t.Fatalf("%s: %v\n%s", what, err, s.output())
+		s.t.Fatalf("%s: %v, the clock %s ahead\n%s", what, err, s.settings.Clock, s.output())
 	}
 }
 

@@ -22,6 +22,9 @@ type Verdict struct {
 	Refused int
 	// Deliveries are events times subscriptions; Dead and Dropped those that ended so.
 	Deliveries, Dead, Dropped int
+	// Unwritten are those of Dead whose log does not say so: their messages used up their
+	// receives while nothing could be written or read.
+	Unwritten int
 	// Pushes are the requests that receivers got.
 	Pushes int
 	// Duplicates are pushes of what the same run had pushed before under the same
@@ -42,8 +45,8 @@ func (v *Verdict) String() string {
 	for _, n := range v.Incidents {
 		incidents += n
 	}
-	s := fmt.Sprintf("%d events (%d acknowledged), %d deliveries (%d dead, %d dropped), %d pushes, %d incidents, %d duplicates",
-		v.Events, v.Acknowledged, v.Deliveries, v.Dead, v.Dropped, v.Pushes, incidents, v.Duplicates)
+	s := fmt.Sprintf("%d events (%d acknowledged), %d deliveries (%d dead, %d of them without a final row, %d dropped), %d pushes, %d incidents, %d duplicates",
+		v.Events, v.Acknowledged, v.Deliveries, v.Dead, v.Unwritten, v.Dropped, v.Pushes, incidents, v.Duplicates)
 	if len(explained) > 0 {
 		s += ": " + strings.Join(explained, ", ")
 	}
@@ -86,7 +89,7 @@ func (l *Ledger) Judge(s *State) *Verdict {
 			Explained: map[string]int{}, Incidents: map[string]int{},
 		},
 		l: l, s: s, events: map[hermod.ID]*hermod.Event{}, rows: map[hermod.RunKey][]*hermod.Attempt{},
-		pushes: map[hermod.RunKey][]Delivery{}, letters: map[delivery]bool{},
+		pushes: map[hermod.RunKey][]Delivery{},
 	}
 	if unfinished := s.Unfinished(); unfinished != "" {
 		j.fault("not finished: %s", unfinished)
@@ -120,13 +123,11 @@ func (j *judgement) group() {
 		slices.SortStableFunc(pushes, func(a, b Delivery) int { return a.At.Compare(b.At) })
 	}
 	for _, body := range j.s.DeadLetters {
-		m, err := hermod.DecodeMessage(body)
-		if err != nil {
+		if _, err := hermod.DecodeMessage(body); err != nil {
 			j.fault("a dead letter is no message: %v", err)
-			continue
 		}
-		j.letters[deliveryOf(m.RunKey())] = true
 	}
+	j.letters = j.s.letters()
 }
 
 // judgePublications looks for what was acknowledged and is not in the log.
@@ -194,6 +195,12 @@ func (j *judgement) judgeEnds() {
 			d := delivery{event: e.ID, subscription: ref.ID}
 			row := last[d]
 			switch {
+			case (row == nil || row.State == hermod.Waiting) && j.letters[d]:
+				j.Dead++
+				j.Unwritten++
+				if len(j.l.incidents) == 0 {
+					j.fault("event %s for subscription %s is among the dead letters, its last row does not say so, and nothing explains it", e.ID, ref.ID)
+				}
 			case row == nil: // Unfinished says so
 			case row.State == hermod.Dead:
 				j.Dead++

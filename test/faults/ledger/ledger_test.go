@@ -83,6 +83,15 @@ func TestJudgeFindsWhatMustNotBe(t *testing.T) {
 			b.state.Events = append(b.state.Events, &hermod.Event{ID: b.event.Next(), Matches: []hermod.Ref{{Owner: "a-1", ID: sub}}})
 		}, "has no attempt"},
 		{"a row waits", func(b *book) { b.last().State = hermod.Waiting }, "waits"},
+		{"a row waits whose message died", func(b *book) {
+			b.last().State = hermod.Waiting
+			b.letter()
+			b.l.Note(ledger.Incident{Name: "x", From: at(2), To: at(3)})
+		}, ""},
+		{"a row waits whose message died of nothing", func(b *book) {
+			b.last().State = hermod.Waiting
+			b.letter()
+		}, "nothing explains it"},
 		{"something is pending", func(b *book) { b.state.Pending = "a message" }, "a message"},
 		{"a dead delivery is in the queue of dead letters", func(b *book) {
 			b.row(3, hermod.Dead)
@@ -210,7 +219,7 @@ func TestDuplicatesAreCountedByWhatExplainsThem(t *testing.T) {
 	if len(v.Faults) > 0 || v.Duplicates != 2 || v.Explained["crash"] != 1 || v.Explained["error"] != 1 {
 		t.Fatalf("got %s, faults %q", v, v.Faults)
 	}
-	const want = "1 events (1 acknowledged), 1 deliveries (0 dead, 0 dropped), 4 pushes, 3 incidents, 2 duplicates: 1 by crash, 1 by error"
+	const want = "1 events (1 acknowledged), 1 deliveries (0 dead, 0 of them without a final row, 0 dropped), 4 pushes, 3 incidents, 2 duplicates: 1 by crash, 1 by error"
 	if v.String() != want {
 		t.Errorf("got %q, want %q", v, want)
 	}

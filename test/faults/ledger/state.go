@@ -64,15 +64,19 @@ func Read(ctx context.Context, log Log, owners ...string) (*State, error) {
 }
 
 // Unfinished names a delivery that has not come to its end; "" where all have and
-// nothing is pending. Call Judge then.
+// nothing is pending. Call Judge then. What is among the dead letters has, whatever its
+// last row says: who could not write that one, for all the receives there are, could not
+// write the next one either.
 func (s *State) Unfinished() string {
 	if s.Pending != "" {
 		return s.Pending
 	}
-	last := s.lastRows()
+	last, letters := s.lastRows(), s.letters()
 	for _, e := range s.Events {
 		for _, ref := range e.Matches {
-			switch row := last[delivery{event: e.ID, subscription: ref.ID}]; {
+			d := delivery{event: e.ID, subscription: ref.ID}
+			switch row := last[d]; {
+			case letters[d]:
 			case row == nil:
 				return fmt.Sprintf("event %s has no attempt for subscription %s", e.ID, ref.ID)
 			case row.State == hermod.Waiting:
@@ -81,6 +85,17 @@ func (s *State) Unfinished() string {
 		}
 	}
 	return ""
+}
+
+// letters are the deliveries that are among the dead letters.
+func (s *State) letters() map[delivery]bool {
+	found := map[delivery]bool{}
+	for _, body := range s.DeadLetters {
+		if m, err := hermod.DecodeMessage(body); err == nil {
+			found[deliveryOf(m.RunKey())] = true
+		}
+	}
+	return found
 }
 
 // lastRows are the last rows of the deliveries.
