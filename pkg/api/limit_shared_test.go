@@ -45,7 +45,7 @@ type fleet struct {
 }
 
 func newFleet(processes, perSecond int) *fleet {
-	f := &fleet{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), random: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // a simulation
+	f := &fleet{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), random: rand.New(rand.NewPCG(1, 2))}
 	for range processes {
 		f.processes = append(f.processes, api.NewSharedLimiter(api.SharedLimit{
 			PerSecond: perSecond, Counter: &f.counter, Now: func() time.Time { return f.now }, Random: f.random.Float64,

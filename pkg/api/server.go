@@ -111,11 +111,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, row Access, line 
 		return err
 	}
 	line.principal = principal
-	r = r.WithContext(hermod.WithActor(r.Context(), hermod.Actor{
+	ctx := hermod.WithActor(r.Context(), hermod.Actor{
 		Kind: hermod.ActorCredential, Credential: principal.CredentialID, Trace: line.trace,
-	}))
+	})
+	r = r.WithContext(ctx)
 	if s.limiter != nil {
-		if err := s.limiter.Take(r.Context(), principal.CredentialID); err != nil {
+		if err := s.limiter.Take(ctx, principal.CredentialID); err != nil {
 			return err
 		}
 	}

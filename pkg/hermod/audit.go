@@ -53,10 +53,10 @@ const (
 	DefinitionUpdated ChangeAction = "definition.updated"
 	DefinitionDeleted ChangeAction = "definition.deleted"
 
-	CredentialCreated ChangeAction = "credential.created"
+	CredentialCreated ChangeAction = "credential.created" //nolint:gosec // it names what was done, and opens nothing
 	// CredentialReplaced says that one was written anew under an id that was taken.
-	CredentialReplaced ChangeAction = "credential.replaced"
-	CredentialRenamed  ChangeAction = "credential.renamed"
+	CredentialReplaced ChangeAction = "credential.replaced" //nolint:gosec // it names what was done, and opens nothing
+	CredentialRenamed  ChangeAction = "credential.renamed"  //nolint:gosec // it names what was done, and opens nothing
 	CredentialRevoked  ChangeAction = "credential.revoked"
 
 	SigningKeyCreated ChangeAction = "signingKey.created"

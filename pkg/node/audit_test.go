@@ -63,7 +63,7 @@ func newAudited(t *testing.T) *audited {
 
 // send asks as the local account, in the API of the path, and gives the trace of the
 // request beside the answer.
-func (a *audited) send(method, path, body string) (status int, answer map[string]any, trace string) {
+func (a *audited) send(method, path, body string) (answer map[string]any, trace string) {
 	a.t.Helper()
 	a.traces++
 	trace = fmt.Sprintf("%032x", a.traces)
@@ -94,7 +94,7 @@ func (a *audited) send(method, path, body string) (status int, answer map[string
 	if w.Code >= http.StatusBadRequest {
 		a.t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
 	}
-	return w.Code, answer, trace
+	return answer, trace
 }
 
 // logins are the bodies with which tokens are got.
@@ -108,7 +108,7 @@ func (a *audited) login(path string) string {
 func (a *audited) token(path string) string {
 	a.t.Helper()
 	if a.tokens[path] == "" {
-		_, answer, _ := a.send(http.MethodPost, path, a.login(path))
+		answer, _ := a.send(http.MethodPost, path, a.login(path))
 		for _, name := range []string{"token", "access_token"} {
 			if token, ok := answer[name].(string); ok {
 				a.tokens[path] = token
@@ -122,7 +122,7 @@ func (a *audited) token(path string) string {
 func (a *audited) rows(trace string) (rows []map[string]any) {
 	a.t.Helper()
 	for next := "/events-management/audit-log?limit=100"; next != ""; {
-		_, page, _ := a.send(http.MethodGet, next, "")
+		page, _ := a.send(http.MethodGet, next, "")
 		for _, row := range page["data"].([]any) {
 			if row := row.(map[string]any); row["traceId"] == trace {
 				rows = append(rows, row)
@@ -135,15 +135,15 @@ func (a *audited) rows(trace string) (rows []map[string]any) {
 }
 
 // make creates something and gives the text at the members of the answer.
-func (a *audited) make(method, path, body string, members ...string) string {
+func (a *audited) make(path, body string, members ...string) string {
 	a.t.Helper()
-	_, answer, _ := a.send(method, path, body)
+	answer, _ := a.send(http.MethodPost, path, body)
 	for _, name := range members[:len(members)-1] {
 		answer, _ = answer[name].(map[string]any)
 	}
 	id, _ := answer[members[len(members)-1]].(string)
 	if id == "" {
-		a.t.Fatalf("%s %s: no %v in %v", method, path, members, answer)
+		a.t.Fatalf("%s: no %v in %v", path, members, answer)
 	}
 	return id
 }
@@ -156,10 +156,10 @@ func (a *audited) subscriptionBody() string {
 		`,"messageAuthentication":{"authenticationType":"HmacSha256","hmacSha256":{"secret":"0123456789abcdef0123456789abcdef"}}}`, a.hook)
 }
 func (a *audited) subscription() string {
-	return a.make(http.MethodPost, base+"/subscriptions", a.subscriptionBody(), "id")
+	return a.make(base+"/subscriptions", a.subscriptionBody(), "id")
 }
 func (a *audited) event() string {
-	_, answer, _ := a.send(http.MethodPost, base+"/events", `{"sender":"audited","eventName":"done","eventData":1}`)
+	answer, _ := a.send(http.MethodPost, base+"/events", `{"sender":"audited","eventName":"done","eventData":1}`)
 	return answer["data"].([]any)[0].(map[string]any)["id"].(string)
 }
 
@@ -169,7 +169,7 @@ func (a *audited) letter() string {
 	sub := a.subscription()
 	a.event()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		_, page, _ := a.send(http.MethodGet, base+"/dead-letters?subscriptionId="+sub, "")
+		page, _ := a.send(http.MethodGet, base+"/dead-letters?subscriptionId="+sub, "")
 		if letters := page["data"].([]any); len(letters) > 0 {
 			return letters[0].(map[string]any)["id"].(string)
 		}
@@ -178,38 +178,38 @@ func (a *audited) letter() string {
 	return ""
 }
 func (a *audited) replay() string {
-	return a.make(http.MethodPost, base+"/replays", `{"after":"2026-01-01T00:00:00Z","rate":1}`, "id")
+	return a.make(base+"/replays", `{"after":"2026-01-01T00:00:00Z","rate":1}`, "id")
 }
 func (a *audited) eventType() string {
 	a.send(http.MethodPut, base+"/metadata/events/audited:made", `{}`)
 	return "audited:made"
 }
 func (a *audited) credential() string {
-	return a.make(http.MethodPost, base+"/credentials", `{"type":"apiKey","name":"audited"}`, "id")
+	return a.make(base+"/credentials", `{"type":"apiKey","name":"audited"}`, "id")
 }
 func (a *audited) webhookBody() string {
 	return fmt.Sprintf(`{"url":%q,"events":["PROCESS_COMPLETED"]}`, a.hook)
 }
 func (a *audited) webhook() string {
-	return a.make(http.MethodPost, "/signly/v1/webhooks", a.webhookBody(), "data", "webhookId")
+	return a.make("/signly/v1/webhooks", a.webhookBody(), "data", "webhookId")
 }
 func (a *audited) teliaBody() string {
 	return fmt.Sprintf(`{"Description":"audited","Uri":%q,"EventType":"SignatureRequestCompleted"}`, a.hook)
 }
 func (a *audited) telia() string {
-	return a.make(http.MethodPost, "/hooks/v1/subscription", a.teliaBody(), "id") + "?eventType=SignatureRequestCompleted"
+	return a.make("/hooks/v1/subscription", a.teliaBody(), "id") + "?eventType=SignatureRequestCompleted"
 }
 func (a *audited) endpointBody() string {
 	return fmt.Sprintf(`{"name":"audited","url":%q,"event_types":["action.closed"]}`, a.hook)
 }
 func (a *audited) endpoint() string {
-	return a.make(http.MethodPost, "/universign/v1/webhook-endpoints", a.endpointBody(), "id")
+	return a.make("/universign/v1/webhook-endpoints", a.endpointBody(), "id")
 }
 
 // apiKey is one for all rows, as there may be five: the last one deletes it.
 func (a *audited) apiKey() string {
 	if a.key == "" {
-		a.key = a.make(http.MethodPost, "/universign/v1/api-keys", `{"name":"audited"}`, "id")
+		a.key = a.make("/universign/v1/api-keys", `{"name":"audited"}`, "id")
 	}
 	return a.key
 }
@@ -290,7 +290,7 @@ func (a *audited) sent() string {
 	endpoint := a.endpoint()
 	a.send(http.MethodPost, base+"/events", `{"sender":"universign","eventName":"action.closed","eventData":{"object":"action","id":"act_1"}}`)
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		_, page, _ := a.send(http.MethodGet, "/universign/v1/webhooks?webhook_endpoint="+endpoint, "")
+		page, _ := a.send(http.MethodGet, "/universign/v1/webhooks?webhook_endpoint="+endpoint, "")
 		if sent, ok := page["data"].([]any); ok && len(sent) > 0 {
 			return sent[0].(map[string]any)["id"].(string)
 		}
@@ -342,7 +342,7 @@ func (a *audited) wantOneRow(row api.Route, e effect) {
 	if e.body != nil {
 		body = e.body()
 	}
-	_, _, trace := a.send(row.Method, path, body)
+	_, trace := a.send(row.Method, path, body)
 	rows := a.rows(trace)
 	what := row.Method + " " + row.Path
 	switch {

@@ -73,9 +73,9 @@ type bound struct {
 // is not known, and counts it where that fails with CodeUnauthorized. It fails with
 // CodeTooManyRequests without asking open where too much has failed. A nil Guard guards
 // nothing.
-func (g *Guard) Try(ctx context.Context, login, source string, open func() error) error {
+func (g *Guard) Try(ctx context.Context, login, source string, open func(context.Context) error) error {
 	if g == nil {
-		return open()
+		return open(ctx)
 	}
 	bounds := []bound{{nameOf("pair", login, source), failuresOfPair}}
 	if !g.knows(bounds[0].name) {
@@ -91,7 +91,7 @@ func (g *Guard) Try(ctx context.Context, login, source string, open func() error
 			}
 		}
 	}
-	err := open()
+	err := open(ctx)
 	switch hermod.CodeOf(err) {
 	case "", hermod.CodeForbidden: // the secret was right
 		g.remember(bounds[0].name)

@@ -37,7 +37,7 @@ func (g *gate) try(n int, login, source string, right bool) map[hermod.Code]int 
 	g.t.Helper()
 	codes := map[hermod.Code]int{}
 	for i := range n {
-		err := g.guards[i%len(g.guards)].Try(g.t.Context(), login, source, func() error {
+		err := g.guards[i%len(g.guards)].Try(g.t.Context(), login, source, func(context.Context) error {
 			g.asked++
 			if right {
 				return nil

@@ -1,6 +1,7 @@
 package signicat
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -136,8 +137,8 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	issuer := t.BaseURL.Of(r) + issuerPath
 	var token string
 	var scopes []string
-	err = t.Guard.Try(r.Context(), auth.OAuthClient(id), auth.SourceOf(r), func() (err error) {
-		token, scopes, err = t.Issuer.Issue(r.Context(), issuer, id, secret, strings.Fields(form.Get("scope")))
+	err = t.Guard.Try(r.Context(), auth.OAuthClient(id), auth.SourceOf(r), func(ctx context.Context) (err error) {
+		token, scopes, err = t.Issuer.Issue(ctx, issuer, id, secret, strings.Fields(form.Get("scope")))
 		return err
 	})
 	switch hermod.CodeOf(err) {

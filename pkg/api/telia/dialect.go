@@ -3,6 +3,7 @@
 package telia
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -107,8 +108,8 @@ func (Dialect) ofOne(key, login *hermod.Principal) error {
 // login exchanges a login for a token, beside a key of the same account.
 func (d Dialect) login(r *http.Request, key *hermod.Principal, tenant, login, password string) (token string, err error) {
 	var p *hermod.Principal
-	err = d.Guard.Try(r.Context(), auth.LoginID(tenant, login), auth.SourceOf(r), func() (err error) {
-		token, p, err = d.Sessions.Open(r.Context(), tenant, login, password)
+	err = d.Guard.Try(r.Context(), auth.LoginID(tenant, login), auth.SourceOf(r), func(ctx context.Context) (err error) {
+		token, p, err = d.Sessions.Open(ctx, tenant, login, password)
 		return err
 	})
 	if hermod.CodeOf(err) == hermod.CodeUnauthorized {
