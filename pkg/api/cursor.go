@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"hermod/pkg/hermod"
 )
@@ -36,7 +37,7 @@ func (c Cursors) Make(ctx context.Context, scope []string, position string) (str
 func (c Cursors) Read(ctx context.Context, scope []string, parameter, cursor string) (string, error) {
 	refused := hermod.InvalidFields(hermod.FieldError{Name: parameter, Reason: "is not a cursor of this list"})
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) < macBytes {
+	if err != nil || len(raw) < macBytes || strings.ContainsAny(cursor, "\r\n") { // which package base64 passes over
 		return "", refused
 	}
 	keys, err := c.Keys(ctx)
