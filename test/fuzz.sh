@@ -21,7 +21,7 @@ one() { # package name
   local package=$1 name=$2 log=$work/$2.${1//\//.}
   cd "$package"
   # Before Go 1.27 a test whose time is up may say so as if it had failed (golang/go#75804); a real failure names its input or its line.
-  if "$work/${package//\//.}.test" -test.run='^$' -test.fuzz="^$name\$" -test.fuzztime="$for_each" -test.parallel=1 \
+  if "$work/${package##*/}.test" -test.run='^$' -test.fuzz="^$name\$" -test.fuzztime="$for_each" -test.parallel=1 \
     -test.fuzzminimizetime=10s -test.fuzzcachedir="$cache/$package" >"$log" 2>&1 ||
     { grep -qx '    context deadline exceeded' "$log" && ! grep -qE 'Failing input|panic|_test.go:' "$log"; }; then
     printf 'ok    %s %s %s\n' "$package" "$name" "$(grep -o 'execs: [0-9]*' "$log" | tail -n 1)"
@@ -38,8 +38,8 @@ if [ $# -eq 0 ]; then
   mapfile -t packages < <(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u)
   set -- "${packages[@]}"
 fi
+go test -c -gcflags="$module/...=-d=libfuzzer" -o "$work/" "${@/#/./}" >"$work/build" 2>&1 || { cat "$work/build"; exit 1; }
 for package in "$@"; do
-  go test -c -gcflags="$module/...=-d=libfuzzer" -o "$work/${package//\//.}.test" "./$package" >"$work/build" 2>&1 || { cat "$work/build"; exit 1; }
   grep -ohE '^func Fuzz[A-Za-z0-9_]+' "$package"/*_test.go | cut -c6- | sed "s|^|$package |" >>"$work/list"
 done
 echo "== built in ${SECONDS}s: $(wc -l <"$work/list") fuzz tests, $for_each each"
