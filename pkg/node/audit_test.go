@@ -30,7 +30,10 @@ type audited struct {
 	key    string
 }
 
-func (audited) Push(context.Context, *hermod.Subscription, deliver.Payload) deliver.Result {
+// A refusing destination takes nothing.
+type refusing struct{}
+
+func (refusing) Push(context.Context, *hermod.Subscription, deliver.Payload) deliver.Result {
 	return deliver.Result{Class: deliver.ClassBlockedTarget, Permanent: hermod.ReasonBlockedTarget}
 }
 
@@ -40,7 +43,7 @@ func newAudited(t *testing.T) *audited {
 	t.Cleanup(hook.Close)
 	a := &audited{t: t, hook: hook.URL, tokens: map[string]string{}}
 	n, err := node.Open(t.Context(), node.Options{
-		Data: t.TempDir(), Policy: push.Local(), Pusher: a, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Data: t.TempDir(), Policy: push.Local(), Pusher: refusing{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
