@@ -41,7 +41,7 @@ func startProcess(t *testing.T, s settings, fired func(firing)) (*process, error
 		t.Fatal(err)
 	}
 	p := &process{t: t, ended: make(chan struct{}), client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
-	p.cmd = exec.Command(os.Args[0]) //nolint:noctx // it is this test; the test ends it
+	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append(os.Environ(), childVariable+"="+string(text), "GORACE=atexit_sleep_ms=0")
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
