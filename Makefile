@@ -20,6 +20,9 @@ run: ## run everything on this machine: http://127.0.0.1:3000
 
 test: ## every test that needs Go alone
 	go test $(RACE) ./...
+ifneq ($(RACE),)
+	go test ./test/faults # every step of it: with the race detector it takes a sample
+endif
 
 test-api: ## requests made from docs/openapi.yaml, by schemathesis
 	test/api/run.sh
