@@ -96,7 +96,7 @@ func (s *Store) dueShards() int { return max(leastDueShards, s.shards()) }
 func (s *Store) dueShard(k hermod.AttemptKey) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(k.String())) // a hash never fails
-	return int(h.Sum32() % uint32(s.dueShards()))
+	return int(h.Sum32()) % s.dueShards()
 }
 
 // Due reads rows whose NextAt is not after until, the earliest first.

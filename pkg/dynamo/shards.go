@@ -71,7 +71,7 @@ func (s Shards) of(id hermod.ID) int {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write(id[:]) // a hash never fails
-	return int(h.Sum32() % uint32(count))
+	return int(h.Sum32()) % count
 }
 
 // most is how many shards there are at any time: what readers merge.

@@ -30,8 +30,12 @@ func Pushers(e *wire.Env, keys *auth.Keys) (*push.Pushers, error) {
 	if err != nil {
 		return nil, err
 	}
+	handshake, err := handshakeOf(e)
+	if err != nil {
+		return nil, err
+	}
 	return push.New(push.Options{
-		Policy: policy, Endpoints: endpoints, Mint: mint, AWS: as, Assertions: assertions(e, keys), Now: e.Now,
+		Policy: policy, Endpoints: endpoints, Mint: mint, AWS: as, Assertions: assertions(e, keys), Handshake: handshake, Now: e.Now,
 	}), nil
 }
 
@@ -68,7 +72,20 @@ func Webhooks(e *wire.Env) (*push.Pushers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return push.Webhooks(push.Options{Policy: policy, Now: e.Now}), nil
+	handshake, err := handshakeOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return push.Webhooks(push.Options{Policy: policy, Handshake: handshake, Now: e.Now}), nil
+}
+
+// handshakeOf says whose endpoints are asked whether they want deliveries.
+func handshakeOf(e *wire.Env) (push.Handshake, error) {
+	handshake, err := push.ParseHandshake(e.Get("HERMOD_CHALLENGE"), e.Get("HERMOD_PUBLIC_URL"))
+	if err != nil {
+		return push.Handshake{}, fmt.Errorf("reading HERMOD_CHALLENGE: %w", err)
+	}
+	return handshake, nil
 }
 
 // policyOf says where deliveries may go.
