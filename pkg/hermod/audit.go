@@ -57,7 +57,7 @@ const (
 	// CredentialReplaced says that one was written anew under an id that was taken.
 	CredentialReplaced ChangeAction = "credential.replaced" //nolint:gosec // it names what was done, and opens nothing
 	CredentialRenamed  ChangeAction = "credential.renamed"  //nolint:gosec // it names what was done, and opens nothing
-	CredentialRevoked  ChangeAction = "credential.revoked"
+	CredentialRevoked  ChangeAction = "credential.revoked"  //nolint:gosec // it names what was done, and opens nothing
 
 	SigningKeyCreated ChangeAction = "signingKey.created"
 	SigningKeyDeleted ChangeAction = "signingKey.deleted"
