@@ -5,6 +5,8 @@ package input
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math"
 	"net/http"
 
 	"hermod/pkg/api"
@@ -73,6 +75,21 @@ func (f *Fields) Read(name string, v any, kind string) bool {
 		return false
 	}
 	return true
+}
+
+// Whole reads a given member that is a whole number within bounds, both included, and reports
+// whether it could. A number such as 5.0 or 5e1 is whole (JSON Schema 2020-12, section 4.2.3).
+// note is what else the member may be, as in ", or null"; "" for nothing.
+func (f *Fields) Whole(name string, least, most int, note string) (int, bool) {
+	if !f.Given(name) {
+		return 0, false
+	}
+	var n float64
+	if err := json.Unmarshal(f.Members[name], &n); err != nil || n != math.Trunc(n) || n < float64(least) || n > float64(most) {
+		f.Fail(name, fmt.Sprintf("must be a whole number from %d to %d%s", least, most, note))
+		return 0, false
+	}
+	return int(n), true
 }
 
 // Required notes the members that are not given.

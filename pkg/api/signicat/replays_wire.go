@@ -36,8 +36,8 @@ func readReplay(f *fields, replay *hermod.Replay, now time.Time) (preview bool, 
 
 // pace reads how fast a replay is, and whether only a preview is asked for.
 func (f *fields) pace(replay *hermod.Replay) (preview bool) {
-	if f.Read("rate", &replay.Rate, "a whole number") && (replay.Rate < 1 || replay.Rate > hermod.MaxReplayRate) {
-		f.Fail("rate", fmt.Sprintf("must be a whole number from 1 to %d", hermod.MaxReplayRate))
+	if rate, ok := f.Whole("rate", 1, hermod.MaxReplayRate, ""); ok {
+		replay.Rate = rate
 	}
 	f.Read("preview", &preview, "true or false")
 	return preview

@@ -105,12 +105,11 @@ func (f *fields) common(s *hermod.Subscription, w writer) {
 
 // rateLimit reads how many deliveries may begin a second.
 func (f *fields) rateLimit(s *hermod.Subscription) {
-	kind := fmt.Sprintf("a whole number from 1 to %d, or null", hermod.MaxRateLimit)
 	if f.Null("rateLimit") {
 		s.RateLimit = 0
 	}
-	if f.Read("rateLimit", &s.RateLimit, kind) && (s.RateLimit < 1 || s.RateLimit > hermod.MaxRateLimit) {
-		f.Fail("rateLimit", "must be "+kind)
+	if limit, ok := f.Whole("rateLimit", 1, hermod.MaxRateLimit, ", or null"); ok {
+		s.RateLimit = limit
 	}
 }
 

@@ -1,7 +1,6 @@
 package signicat
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -63,12 +62,8 @@ func readRotation(r *http.Request) (*rotation, error) {
 			f.Fail("secret", "must not be the mask of a secret")
 		}
 	}
-	var seconds int64
-	const bounds = "a whole number of seconds from 0 to %d"
-	if kind := fmt.Sprintf(bounds, int(maxOverlap.Seconds())); f.Read("overlap", &seconds, kind) {
-		if in.overlap = time.Duration(seconds) * time.Second; seconds < 0 || seconds > int64(maxOverlap.Seconds()) {
-			f.Fail("overlap", "must be "+kind)
-		}
+	if seconds, ok := f.Whole("overlap", 0, int(maxOverlap.Seconds()), ", in seconds"); ok {
+		in.overlap = time.Duration(seconds) * time.Second
 	}
 	return in, f.err()
 }

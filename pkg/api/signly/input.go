@@ -190,15 +190,9 @@ func (f *fields) timeout(set *settings) {
 	if f.Null("httpTimeoutMs") {
 		set.Timeout = defaultTimeout.Seconds()
 	}
-	var ms int64
-	if !f.Read("httpTimeoutMs", &ms, "a whole number") {
-		return
+	if ms, ok := f.Whole("httpTimeoutMs", int(minTimeout.Milliseconds()), int(maxTimeout.Milliseconds()), ""); ok {
+		set.Timeout = float64(ms) / 1000
 	}
-	if ms < minTimeout.Milliseconds() || ms > maxTimeout.Milliseconds() {
-		f.Fail("httpTimeoutMs", fmt.Sprintf("must be from %d to %d", minTimeout.Milliseconds(), maxTimeout.Milliseconds()))
-		return
-	}
-	set.Timeout = float64(ms) / 1000
 }
 
 // retries reads the whole policy: what it leaves out has its default.
@@ -212,8 +206,8 @@ func (f *fields) retries(s *hermod.Subscription) {
 			return
 		}
 		in := input.Fields{Members: members}
-		if in.Read("maxAttempts", &policy.MaxAttempts, "a whole number") && (policy.MaxAttempts < 1 || policy.MaxAttempts > maxAttempts) {
-			in.Fail("maxAttempts", fmt.Sprintf("must be from 1 to %d", maxAttempts))
+		if attempts, ok := in.Whole("maxAttempts", 1, maxAttempts, ""); ok {
+			policy.MaxAttempts = attempts
 		}
 		if in.Read("backoff", &policy.Backoff, "a string") && !slices.Contains([]string{exponential, linear, fixed}, policy.Backoff) {
 			in.Fail("backoff", "must be exponential, linear or fixed")
