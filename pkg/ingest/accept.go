@@ -85,29 +85,26 @@ func (a *Acceptor) acceptApart(ctx context.Context, submissions []Submission) (r
 	case hermod.CodeOf(err) != hermod.CodeUnavailable && len(submissions) > 1:
 		// Of a fault that is not the moment's nobody knows whose it is. One by one,
 		// it stays with the submission that has it.
-		return a.acceptOneByOne(ctx, submissions, b.stamps)
+		return a.acceptOneByOne(ctx, submissions, &b)
 	default:
 		return slices.Repeat([]error{err}, len(submissions))
 	}
 }
 
 // acceptOneByOne accepts each submission by itself after a batch of all has failed. On an
-// engine without transactions that has claimed their keys, for the ids in stamps, and they
+// engine without transactions that has claimed their keys, for the ids in its stamps, and they
 // are put as those: were they to wait for the claims to age, they would come back with the
 // one that fails them, and all end with it. The ids are put in the time that is left of
 // settleTime since they were stamped.
-func (a *Acceptor) acceptOneByOne(ctx context.Context, submissions []Submission, stamps []hermod.ID) (refused []error) {
+func (a *Acceptor) acceptOneByOne(ctx context.Context, submissions []Submission, failed *batch) (refused []error) {
 	refused = make([]error, len(submissions))
-	if len(stamps) > 0 {
+	if len(failed.stamps) > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, settleTime-a.now().Sub(stamps[0].Time()))
+		ctx, cancel = context.WithTimeout(ctx, settleTime-a.now().Sub(failed.stamps[0].Time()))
 		defer cancel()
 	}
 	for i := range submissions {
-		b := batch{ids: a.ids, now: a.now, submissions: submissions[i : i+1], given: 1}
-		if len(stamps) > 0 {
-			b.left = stamps[i]
-		}
+		b := batch{ids: a.ids, now: a.now, submissions: submissions[i : i+1], given: 1, left: failed.stampsOf(i)}
 		refused[i] = a.run(ctx, &b)
 	}
 	return refused

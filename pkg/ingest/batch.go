@@ -49,9 +49,9 @@ type batch struct {
 
 	// stamps are the ids that put took for the submissions.
 	stamps []hermod.ID
-	// left is the id of the only submission in a batch that failed before this one: its
-	// key may be claimed for that. Zero for none.
-	left hermod.ID
+	// left are the ids of the only submission and of what it launches in a batch that
+	// failed before this one: their keys may be claimed for those.
+	left []hermod.ID
 }
 
 // refuse leaves a submission out for the reason given, or fails the batch with it.
@@ -86,7 +86,7 @@ func (b *batch) prepare(ctx context.Context, m *matcher, now time.Time) error {
 	for i := range b.submissions {
 		foldCase(&b.submissions[i].Event)
 	}
-	owned, err := m.load(ctx, b.owners())
+	owned, err := m.load(ctx, b.owners(), now)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (b *batch) owners() []string {
 func (b *batch) checkOwners(known map[string]hermod.Owner) error {
 	var all []hermod.FieldError
 	for i := range b.submissions {
-		fields := b.submissions[i].unknownOwners(known)
+		fields := append(b.submissions[i].unknownOwners(known), b.submissions[i].reservedSender()...)
 		all = append(all, fields...)
 		if len(fields) > 0 {
 			b.unfit[i] = hermod.InvalidFields(fields...)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"hermod/pkg/hermod"
@@ -35,8 +36,8 @@ func (b *batch) claim(ctx context.Context, tx Tx, ids []hermod.ID) error {
 		if row.EventID == claims[j].EventID {
 			continue
 		}
-		if !b.left.IsZero() && row.EventID == b.left {
-			ids[of[j]] = b.left // its own, from before: it is put as that
+		if slices.Contains(b.left, row.EventID) {
+			ids[of[j]] = row.EventID // its own, from before: it is put as that
 			continue
 		}
 		if !bytes.Equal(row.Hash, claims[j].Hash) {

@@ -2,6 +2,8 @@ package ingest_test
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 
 	"hermod/pkg/hermod"
@@ -43,6 +45,28 @@ func TestWhatIsEmittedUnderAKeyIsEmittedOnce(t *testing.T) {
 			}
 		}
 		if kept := r.all(t, account); len(kept) != 1 || string(kept[0].Data) != `{"name":"A"}` {
+			t.Errorf("kept %+v", kept)
+		}
+	})
+}
+
+// TestNobodyElseSpeaksAsHermod: owners believe its notices, and no circuit opens for them.
+func TestNobodyElseSpeaksAsHermod(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, r *rig) {
+		e := hermod.Event{AccountID: account, Sender: hermod.NoticeSender, Name: hermod.NoticeDisabled, Data: []byte(`{}`), Timestamp: start}
+		if _, err := r.acceptor.Accept(t.Context(), []ingest.Submission{{Event: e}}); hermod.CodeOf(err) != hermod.CodeInvalid {
+			t.Errorf("a publisher's: %v", err)
+		}
+		forged := strings.Replace(nativeMessage, `"sender":"s"`, `"sender":"hermod"`, 1)
+		outcomes := r.acceptor.Handle(t.Context(), received(forged, nativeMessage))
+		if !slices.Equal(actions(outcomes), []hermod.Action{hermod.GiveUp, hermod.Done}) {
+			t.Errorf("a queue's: %+v", outcomes)
+		}
+		if err := r.acceptor.Emit(t.Context(), e, ""); err != nil {
+			t.Errorf("Hermod's own: %v", err)
+		}
+		if kept := r.all(t, account); len(kept) != 2 || kept[1].Sender != hermod.NoticeSender {
 			t.Errorf("kept %+v", kept)
 		}
 	})

@@ -63,6 +63,21 @@ func (b *batch) launcher(i int) (completion int, launched bool) {
 	return b.launchers[i-b.given], true
 }
 
+// stampsOf are the ids that put took for submission i and for what it launches; none where
+// the batch did not come to that.
+func (b *batch) stampsOf(i int) (ids []hermod.ID) {
+	if len(b.stamps) == 0 {
+		return nil
+	}
+	ids = append(ids, b.stamps[i])
+	for n, completion := range b.launchers {
+		if completion == i {
+			ids = append(ids, b.stamps[b.given+n])
+		}
+	}
+	return ids
+}
+
 // joinFates refuses a completion where the event that it launches is refused, and the
 // other way round.
 func (b *batch) joinFates() {

@@ -39,6 +39,9 @@ type index struct {
 	// types are those known to be registered for the owner. They are shared by
 	// the owner's later indexes and guarded by the matcher's mutex.
 	types map[string]bool
+	// seen is when its version was first seen, settled that it was read settleRead later.
+	seen    time.Time
+	settled bool
 }
 
 // filtered are subscriptions by what their filters name.
@@ -71,14 +74,14 @@ type owned struct {
 	indexes map[string]*index
 }
 
-func (m *matcher) load(ctx context.Context, ids []string) (owned, error) {
+func (m *matcher) load(ctx context.Context, ids []string, now time.Time) (owned, error) {
 	rows, err := m.config.Owners(ctx, append(ids, hermod.EveryOwner))
 	if err != nil {
 		return owned{}, fmt.Errorf("reading the owners' versions: %w", err)
 	}
 	o := owned{rows: rows, indexes: make(map[string]*index, len(rows))}
 	for id, row := range rows {
-		if o.indexes[id], err = m.index(ctx, id, row.Version); err != nil {
+		if o.indexes[id], err = m.index(ctx, id, row.Version, now); err != nil {
 			return owned{}, err
 		}
 	}
@@ -86,12 +89,21 @@ func (m *matcher) load(ctx context.Context, ids []string) (owned, error) {
 	return o, nil
 }
 
-func (m *matcher) index(ctx context.Context, owner string, version int64) (*index, error) {
+// settleRead is how long after its version was seen first an index is read once more. On
+// DynamoDB a query may still miss rows of the transaction whose new version a read has shown
+// already (its isolation is read-committed there), and nothing else would bring them.
+const settleRead = 2 * time.Second
+
+func (m *matcher) index(ctx context.Context, owner string, version int64, now time.Time) (*index, error) {
 	m.mu.Lock()
 	known := m.owners[owner]
 	m.mu.Unlock()
+	seen := now
 	if known != nil && known.version == version {
-		return known, nil
+		if known.settled || now.Sub(known.seen) < settleRead {
+			return known, nil
+		}
+		seen = known.seen
 	}
 
 	subscriptions, err := m.config.Subscriptions(ctx, owner)
@@ -99,6 +111,7 @@ func (m *matcher) index(ctx context.Context, owner string, version int64) (*inde
 		return nil, fmt.Errorf("reading the subscriptions of %s: %w", owner, err)
 	}
 	fresh := newIndex(version, subscriptions)
+	fresh.seen, fresh.settled = seen, now.Sub(seen) >= settleRead
 	if owner != hermod.EveryOwner {
 		definitions, err := m.config.Definitions(ctx, owner)
 		if err != nil {

@@ -173,6 +173,50 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
+// A late store shows an owner's new version before the rows that came with it, as a query
+// on DynamoDB may beside a transaction.
+type late struct {
+	*memory
+	missing bool
+}
+
+func (l *late) Subscriptions(ctx context.Context, owner string) ([]*hermod.Subscription, error) {
+	found, err := l.memory.Subscriptions(ctx, owner)
+	if l.missing {
+		return nil, err
+	}
+	return found, err
+}
+
+func TestASubscriptionThatWasReadTooEarlyIsFoundSoonAfter(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	r := newRig(t, func(*testing.T, *clock, *hermod.IDs) engine { return m })
+	store := &late{memory: m, missing: true}
+	a := newAcceptor(store, m.journal(), newIDs(r.clock.now), r.clock.now)
+	if err := m.CreateSubscription(t.Context(), &hermod.Subscription{ID: "new", Owner: account, Active: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		after          time.Duration
+		missing        bool
+		matches, reads int
+	}{
+		{0, true, 0, 1}, {time.Second, false, 0, 1}, {time.Second, false, 1, 2}, {time.Hour, false, 1, 2},
+	} {
+		r.clock.advance(step.after)
+		store.missing = step.missing
+		e := hermod.Event{AccountID: account, Sender: "s", Name: "n", Data: []byte("1"), Timestamp: start}
+		events, err := a.Accept(t.Context(), []ingest.Submission{{Event: e}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, reads := len(events[0].Matches), m.count("Subscriptions"); got != step.matches || reads != step.reads {
+			t.Errorf("after %v more: %d matches by %d reads, want %d by %d", step.after, got, reads, step.matches, step.reads)
+		}
+	}
+}
+
 // An acceptBench is events of one type, sign:done where it names none.
 type acceptBench struct {
 	name, sender, event string

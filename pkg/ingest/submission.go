@@ -117,6 +117,15 @@ func (s *Submission) unknownOwners(known map[string]hermod.Owner) []hermod.Field
 	return fields
 }
 
+// reservedSender names the sender of Hermod's own notices where another one claims it: an
+// owner must be able to believe what they say, and what becomes of one opens no circuit.
+func (s *Submission) reservedSender() []hermod.FieldError {
+	if s.Event.Sender != hermod.NoticeSender || s.emitted || s.mocked() {
+		return nil
+	}
+	return []hermod.FieldError{{Name: "sender", Reason: "is Hermod's own: notices of that sender come from nobody else"}}
+}
+
 // each reads every element of a batch and gathers what is wrong with all of them.
 func each(raws []json.RawMessage, list string, read func(*reader, []byte) Submission) ([]Submission, error) {
 	if len(raws) == 0 || len(raws) > hermod.MaxEventsPerRequest {
