@@ -121,7 +121,7 @@ type Node struct {
 	// it is needed: most nodes never need one.
 	deliveryKeys *auth.Keys
 	// guard makes it slow to guess the secrets of logins.
-	guard    *auth.Guard
+	guard    *api.Guard
 	ingest   *sqlite.Queue
 	delivery *sqlite.Queue
 	acceptor *ingest.Acceptor
@@ -164,7 +164,7 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 		o: o, db: db, ids: ids,
 		store: store{seal.NewStore(db, box, o.Now, o.Log), plain{db}},
 		keys:  &auth.Keys{Store: db, Sealer: box, Now: o.Now, Log: o.Log},
-		guard: &auth.Guard{Now: o.Now, Log: o.Log},
+		guard: &api.Guard{Now: o.Now, Log: o.Log},
 		deliveryKeys: &auth.Keys{
 			Store: db, Sealer: box, Use: universign.Use, Prefix: universign.KeyPrefix, Now: o.Now, Log: o.Log,
 		},

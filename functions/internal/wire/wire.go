@@ -113,8 +113,8 @@ func (e *Env) Dialect(store *dynamo.Store, d api.Dialect, prefix string, routes 
 }
 
 // Guard makes it slow to guess the secrets of logins.
-func (e *Env) Guard(store *dynamo.Store) *auth.Guard {
-	return &auth.Guard{Counter: store, Now: e.Now, Log: e.Log}
+func (e *Env) Guard(store *dynamo.Store) *api.Guard {
+	return &api.Guard{Counter: store, Now: e.Now, Log: e.Log}
 }
 
 // Keys are the signing keys; the sealer is nil where tokens are only verified.

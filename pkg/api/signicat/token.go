@@ -19,7 +19,7 @@ type Tokens struct {
 	Issuer  *auth.Issuer
 	BaseURL api.BaseURL
 	// Guard makes it slow to guess a secret; nil does not.
-	Guard *auth.Guard
+	Guard *api.Guard
 }
 
 // issuerPath is where the issuer of tokens is: its metadata and its keys stand under
@@ -137,7 +137,7 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) error {
 	issuer := t.BaseURL.Of(r) + issuerPath
 	var token string
 	var scopes []string
-	err = t.Guard.Try(r.Context(), auth.OAuthClient(id), auth.SourceOf(r), func(ctx context.Context) (err error) {
+	err = t.Guard.Try(r.Context(), auth.OAuthClient(id), api.SourceOf(r), func(ctx context.Context) (err error) {
 		token, scopes, err = t.Issuer.Issue(ctx, issuer, id, secret, strings.Fields(form.Get("scope")))
 		return err
 	})

@@ -118,7 +118,7 @@ type parts struct {
 // serve makes the server over the parts.
 func (w *world) serve(log *slog.Logger, p parts) {
 	cursors := api.Cursors{Keys: w.keys.CursorKeys}
-	tokens := &signicat.Tokens{Issuer: w.issuer, Guard: &auth.Guard{Now: w.Now, Log: w.Log}}
+	tokens := &signicat.Tokens{Issuer: w.issuer, Guard: &api.Guard{Now: w.Now, Log: w.Log}}
 	events := &signicat.Events{Store: p.events, Acceptor: p.acceptor, Cursors: cursors, Now: w.Now}
 	pushers := push.New(push.Options{Policy: push.Local(), Resolver: noNames(), AWS: onAWS()})
 	subscriptions := &signicat.Subscriptions{

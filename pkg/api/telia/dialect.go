@@ -23,11 +23,11 @@ type Dialect struct {
 	Keys     *auth.Secrets
 	Sessions *auth.Sessions
 	// Guard makes it slow to guess a password; nil does not.
-	Guard *auth.Guard
+	Guard *api.Guard
 }
 
 // New makes the dialect over a store of credentials. The guard may be nil.
-func New(keys *auth.Keys, credentials auth.CredentialStore, guard *auth.Guard, now func() time.Time) Dialect {
+func New(keys *auth.Keys, credentials auth.CredentialStore, guard *api.Guard, now func() time.Time) Dialect {
 	return Dialect{
 		Guard:    guard,
 		Keys:     &auth.Secrets{Credentials: credentials, Now: now},
@@ -108,7 +108,7 @@ func (Dialect) ofOne(key, login *hermod.Principal) error {
 // login exchanges a login for a token, beside a key of the same account.
 func (d Dialect) login(r *http.Request, key *hermod.Principal, tenant, login, password string) (token string, err error) {
 	var p *hermod.Principal
-	err = d.Guard.Try(r.Context(), auth.LoginID(tenant, login), auth.SourceOf(r), func(ctx context.Context) (err error) {
+	err = d.Guard.Try(r.Context(), auth.LoginID(tenant, login), api.SourceOf(r), func(ctx context.Context) (err error) {
 		token, p, err = d.Sessions.Open(ctx, tenant, login, password)
 		return err
 	})

@@ -70,7 +70,7 @@ func newWorld(t testing.TB) *world {
 
 // serve makes the server over the stores.
 func (w *world) serve(subscriptions subscription.Store, credentials auth.CredentialStore, limiter *api.Limiter) {
-	d := telia.New(w.keys, credentials, &auth.Guard{Now: w.Now, Log: w.Log}, w.Now)
+	d := telia.New(w.keys, credentials, &api.Guard{Now: w.Now, Log: w.Log}, w.Now)
 	hooks := &telia.Hooks{
 		Store: subscriptions, Targets: push.New(push.Options{Policy: push.Local()}), Now: w.Now, NewID: w.IDs.Next,
 	}

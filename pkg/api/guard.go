@@ -1,10 +1,11 @@
-package auth
+package api
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,29 +15,22 @@ import (
 	"hermod/pkg/hermod"
 )
 
-// A FailureCounter counts for all processes together.
-type FailureCounter interface {
-	// Count adds n to the count of the name and answers the sum. The count is forgotten
-	// some time after until.
-	Count(ctx context.Context, name string, n int64, until time.Time) (int64, error)
-}
-
-// How many logins may fail within failureWindow.
+// How many logins may fail within failureWindow. There is no bound for a login from wherever:
+// its secret is too long to be guessed at any rate, and whoever has ten addresses could lock
+// its owner out.
 const (
 	failureWindow = time.Minute
 	// failuresOfPair are those to one login from one source.
 	failuresOfPair = 10
-	// failuresOfSource are those from one source, to whatever logins, and failuresOfLogin
-	// those to one login, from wherever. Neither binds a source that has opened the login
-	// before: strangers cannot lock out whoever is known.
+	// failuresOfSource are those from one source, to whatever logins. It does not bind a
+	// source at a login that it has opened before: others may share the address.
 	failuresOfSource = 60
-	failuresOfLogin  = 100
-	// knownSources bounds the sources that are remembered, and maxFailing what failures
-	// are counted of; past it either starts afresh.
-	knownSources = 10_000
-	maxFailing   = 10_000
-	// knownFor is how long a source is remembered that has opened a login.
+	// maxKnown bounds the pairs that are remembered as opened; past it, that starts afresh.
+	maxKnown = 10_000
+	// knownFor is how long a pair is remembered that was opened.
 	knownFor = 24 * time.Hour
+	// maxFailing bounds the names that failures are counted of.
+	maxFailing = 10_000
 )
 
 // A Guard makes it slow to guess the secret of a login. It counts failures alone: who
@@ -48,19 +42,15 @@ const (
 type Guard struct {
 	// Counter counts over all processes; nil counts in this one. Where it fails, so does
 	// this one alone.
-	Counter FailureCounter
+	Counter Counter
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	mu      sync.Mutex
-	failing map[string]*failures
-	known   map[string]time.Time
-}
-
-// failures of a name in the window that ends at until.
-type failures struct {
-	until time.Time
-	sum   int64
+	mu sync.Mutex
+	// failed counts the failures of each name in the window that ends at until.
+	failed map[string]int64
+	until  time.Time
+	known  map[string]time.Time
 }
 
 // A bound is how many failures a name may have.
@@ -78,11 +68,8 @@ func (g *Guard) Try(ctx context.Context, login, source string, open func(context
 		return open(ctx)
 	}
 	bounds := []bound{{nameOf("pair", login, source), failuresOfPair}}
-	if !g.knows(bounds[0].name) {
-		bounds = append(bounds, bound{nameOf("login", login), failuresOfLogin})
-		if source != "" {
-			bounds = append(bounds, bound{nameOf("source", source), failuresOfSource})
-		}
+	if source != "" && !g.knows(bounds[0].name) {
+		bounds = append(bounds, bound{nameOf("source", source), failuresOfSource})
 	}
 	for _, b := range bounds {
 		if wait := g.refuses(b); wait > 0 {
@@ -103,20 +90,21 @@ func (g *Guard) Try(ctx context.Context, login, source string, open func(context
 	return err
 }
 
+// window is when the current window ends.
+func (g *Guard) window() time.Time { return g.Now().Truncate(failureWindow).Add(failureWindow) }
+
 // refuses is how long the name is refused still, 0 for not.
 func (g *Guard) refuses(b bound) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := g.failing[b.name]
-	if f == nil || f.sum < b.most {
+	if !g.until.Equal(g.window()) || g.failed[b.name] < b.most {
 		return 0
 	}
-	return max(0, f.until.Sub(g.Now()))
+	return max(0, g.until.Sub(g.Now()))
 }
 
 func (g *Guard) count(ctx context.Context, b bound) {
-	until := g.Now().Truncate(failureWindow).Add(failureWindow)
-	sum := int64(0)
+	until, sum := g.window(), int64(0)
 	if g.Counter != nil {
 		var err error
 		if sum, err = g.Counter.Count(ctx, "logins#"+b.name+"#"+until.UTC().Format(time.RFC3339), 1, until); err != nil {
@@ -125,17 +113,27 @@ func (g *Guard) count(ctx context.Context, b bound) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := g.failing[b.name]
-	if f == nil || !f.until.Equal(until) {
-		if g.failing == nil || len(g.failing) >= maxFailing {
-			g.failing = map[string]*failures{}
-		}
-		f = &failures{until: until}
-		g.failing[b.name] = f
+	if !until.Equal(g.window()) {
+		return // it ended meanwhile
 	}
-	f.sum = max(f.sum+1, sum)
-	if f.sum == b.most {
+	if !until.Equal(g.until) {
+		g.until, g.failed = until, map[string]int64{}
+	}
+	if _, ok := g.failed[b.name]; !ok && len(g.failed) >= maxFailing {
+		g.makeRoom()
+	}
+	g.failed[b.name] = max(g.failed[b.name]+1, sum)
+	if g.failed[b.name] == b.most {
 		g.Log.LogAttrs(ctx, slog.LevelWarn, "logins are refused", slog.String("bound", b.name), slog.Time("until", until))
+	}
+}
+
+// makeRoom forgets the names with few failures, which are cheap to make many of: what is
+// refused stays so. Only where all have many does it forget them all.
+func (g *Guard) makeRoom() {
+	maps.DeleteFunc(g.failed, func(_ string, failures int64) bool { return failures < failuresOfPair })
+	if len(g.failed) >= maxFailing {
+		clear(g.failed)
 	}
 }
 
@@ -149,7 +147,7 @@ func (g *Guard) knows(pair string) bool {
 func (g *Guard) remember(pair string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.known == nil || len(g.known) >= knownSources {
+	if g.known == nil || len(g.known) >= maxKnown {
 		g.known = map[string]time.Time{}
 	}
 	g.known[pair] = g.Now()
