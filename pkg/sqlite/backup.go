@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,8 +15,8 @@ import (
 
 // Backup copies the database at from, whether a node runs on it or not, to a new file at
 // to, as it is at one moment: what was answered as accepted before is in it. It fails
-// where from does not exist and where to does. While it copies, the node goes on, and its
-// write-ahead log grows.
+// where from does not exist and where to does. What has failed leaves no file. While it
+// copies, the node goes on, and its write-ahead log grows.
 func Backup(ctx context.Context, from, to string) (err error) {
 	if _, err := os.Stat(from); err != nil {
 		return fmt.Errorf("finding the database: %w", err)
@@ -25,7 +26,11 @@ func Backup(ctx context.Context, from, to string) (err error) {
 	if err != nil {
 		return fmt.Errorf("making the copy: %w", err)
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
+	defer func() {
+		if err = errors.Join(err, target.Close()); err != nil {
+			err = errors.Join(err, discard(to))
+		}
+	}()
 	pool, err := connect(from, "busy_timeout(5000)")
 	if err != nil {
 		return err
@@ -39,10 +44,28 @@ func Backup(ctx context.Context, from, to string) (err error) {
 	if err := copyPages(conn, to); err != nil {
 		return fmt.Errorf("copying the database: %w", err)
 	}
-	if err := target.Sync(); err != nil {
+	if err := errors.Join(target.Sync(), syncDir(filepath.Dir(to))); err != nil {
 		return fmt.Errorf("writing the copy to disk: %w", err)
 	}
 	return nil
+}
+
+// discard removes a copy, and the journal that SQLite leaves where it cannot write on.
+func discard(path string) error {
+	if err := os.Remove(path + "-journal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// syncDir has the names in a directory survive a loss of power.
+func syncDir(path string) (err error) {
+	dir, err := os.Open(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return dir.Sync()
 }
 
 // copyPages makes the copy by SQLite's own backup.
