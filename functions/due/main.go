@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 
 	"hermod/functions/internal/queues"
@@ -31,7 +32,8 @@ func build(e *wire.Env) (any, error) {
 		return nil, err
 	}
 	sweeper := &deliver.Sweeper{
-		Store: store, Queue: queue, Now: e.Now, Log: e.Log, Notifier: &ingest.Notices{Acceptor: acceptor, Now: e.Now},
+		Store: store, Queue: queue, Now: e.Now, Random: rand.Float64, Log: e.Log,
+		Notifier: &ingest.Notices{Acceptor: acceptor, Now: e.Now},
 	}
 	return func(ctx context.Context) error {
 		var swept error

@@ -100,6 +100,7 @@ func (w *work) noteHealth(ctx context.Context, s *hermod.Subscription, row *herm
 	case result.Permanent == hermod.ReasonGone:
 		err = w.attend(ctx, s, func(h *hermod.Health) bool { h.Drain(); return true })
 	case !result.counts():
+		err = w.leaveTurn(ctx, s)
 	case s.Health != nil && s.Health.Circuit == hermod.Open:
 		err = w.probeFailed(ctx, w.health(s), result)
 	default:
@@ -211,19 +212,27 @@ func (w *work) recovered(h *hermod.Health) bool {
 // asking the destination.
 func (w *work) releaseProbe(ctx context.Context, outcome hermod.Outcome) {
 	s := w.subscription()
-	if w.pushed || s == nil || !w.health(s).ProbedBy(w.message.RunKey()) || outcome.Action == hermod.Again {
+	if w.pushed || s == nil || outcome.Action == hermod.Again {
 		return
 	}
-	err := w.changeHealth(ctx, w.health(s), func(h *hermod.Health) bool {
+	if err := w.leaveTurn(ctx, s); err != nil {
+		w.Log.LogAttrs(ctx, slog.LevelError, "probe not released", slog.String("subscription", s.ID), hermod.LogError(err))
+	}
+}
+
+// leaveTurn has another delivery probe at once, where this one was to and has found out
+// nothing of the endpoint.
+func (w *work) leaveTurn(ctx context.Context, s *hermod.Subscription) error {
+	if !w.health(s).ProbedBy(w.message.RunKey()) {
+		return nil
+	}
+	return w.changeHealth(ctx, w.health(s), func(h *hermod.Health) bool {
 		if !h.ProbedBy(w.message.RunKey()) {
 			return false
 		}
 		h.Release(w.Now())
 		return true
 	})
-	if err != nil {
-		w.Log.LogAttrs(ctx, slog.LevelError, "probe not released", slog.String("subscription", s.ID), hermod.LogError(err))
-	}
 }
 
 // changeHealth writes what change makes of the health, unless it answers false. Where

@@ -131,13 +131,14 @@ func (m *model) handOutTwice(t *rapid.T) {
 var modelAnswers = map[string]func(deliver.Payload) deliver.Result{
 	"accepts": accepts, "fails": fails, "gone": gone, "blocked": blocked,
 	"retry after 1m": retryAfter(time.Minute), "retry after 48h": retryAfter(48 * time.Hour),
+	"unsupported": func(deliver.Payload) deliver.Result { return deliver.Result{Class: deliver.ClassUnsupported} },
 	"interrupted": func(deliver.Payload) deliver.Result { return deliver.Result{Class: deliver.ClassInterrupted} },
 	"panics":      func(deliver.Payload) deliver.Result { panic("in the pusher") },
 }
 
 var (
 	modelAnswerNames = slices.Concat(slices.Repeat([]string{"fails"}, 9),
-		[]string{"accepts", "retry after 1m", "retry after 48h", "gone", "blocked", "interrupted", "panics"})
+		[]string{"accepts", "retry after 1m", "retry after 48h", "gone", "blocked", "unsupported", "interrupted", "panics"})
 	modelFaults = append(slices.Repeat([]fault{noFault}, 10), failBefore, failAfter, failTwice, crashBefore, crashAfter)
 )
 

@@ -26,7 +26,10 @@ type Sweeper struct {
 	// limit of its own; 0 is DefaultDrainRate.
 	Rate int
 	Now  func() time.Time
-	Log  *slog.Logger
+	// Random draws from [0, 1) for the order of a Round; nil keeps to the store's. Safe for
+	// concurrent use where Rounds are made side by side.
+	Random func() float64
+	Log    *slog.Logger
 }
 
 // DefaultDrainRate is how many parked deliveries a second go to an endpoint that is well
@@ -34,9 +37,11 @@ type Sweeper struct {
 const DefaultDrainRate = 50
 
 const (
-	// sweepEvery is how often Sweep begins a round.
+	// sweepEvery is how often Sweep begins a round, and how long a round goes on beginning
+	// visits: whoever has many subscriptions slows his own, not the rounds of the others.
 	sweepEvery = time.Second
-	// sweepMargin is what must be left of the time given for another round to begin.
+	// sweepMargin is what must be left of the time given for another round, or a visit, to
+	// begin.
 	sweepMargin = 5 * time.Second
 	// sweepParallel is how many subscriptions are attended to at a time: none waits until
 	// all that is parked of those before it has been sent.
@@ -70,8 +75,10 @@ func (s *Sweeper) Sweep(ctx context.Context) (last error) {
 	}
 }
 
-// Round looks after each subscription once, and reports whether any of them is draining.
-// A fault with one of them leaves the others alone.
+// Round looks after the subscriptions, each at most once, for as long as it may begin
+// another visit, in an order that is another one each time. It reports whether there is more
+// to do than to wait: any of them is draining or has had no turn. A fault with one of them
+// leaves the others alone.
 func (s *Sweeper) Round(ctx context.Context) (draining bool, err error) {
 	refs, err := s.Store.Attended(ctx)
 	if err != nil {
@@ -80,25 +87,29 @@ func (s *Sweeper) Round(ctx context.Context) (draining bool, err error) {
 	if len(refs) == 0 {
 		return false, nil
 	}
-	subs, err := s.Store.SubscriptionsByRef(ctx, refs)
+	found, err := s.Store.SubscriptionsByRef(ctx, refs)
 	if err != nil {
 		return false, fmt.Errorf("reading their health: %w", err)
 	}
-	more, errs := make([]bool, len(refs)), make([]error, len(refs))
-	look := func(i int) {
+	subs := s.inTurn(refs, found)
+	until := s.until(ctx)
+	more, errs := make([]bool, len(subs)), make([]error, len(subs))
+	visit := func(i int) {
 		defer func() {
 			if p := recover(); p != nil {
 				errs[i] = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
 		}()
-		if sub := subs[refs[i]]; sub != nil && sub.Health != nil {
-			more[i], errs[i] = s.attend(ctx, sub)
+		if !s.Now().Before(until) {
+			more[i] = true
+			return
 		}
+		more[i], errs[i] = s.attend(ctx, subs[i])
 	}
-	if len(refs) == 1 {
-		look(0)
+	if len(subs) == 1 {
+		visit(0)
 	} else {
-		sideBySide(len(refs), sweepParallel, look)
+		sideBySide(len(subs), sweepParallel, visit)
 	}
 	for i, err := range errs {
 		// Whoever has changed the health meanwhile knows better.
@@ -106,11 +117,60 @@ func (s *Sweeper) Round(ctx context.Context) (draining bool, err error) {
 			errs[i] = nil
 		} else if err != nil {
 			s.Log.LogAttrs(ctx, slog.LevelError, "subscription not attended",
-				slog.String("subscription", refs[i].ID), hermod.LogError(err))
-			errs[i] = fmt.Errorf("attending to subscription %s: %w", refs[i].ID, err)
+				slog.String("subscription", subs[i].ID), hermod.LogError(err))
+			errs[i] = fmt.Errorf("attending to subscription %s: %w", subs[i].ID, err)
 		}
 	}
 	return slices.Contains(more, true), errors.Join(errs...)
+}
+
+// until is when a round that begins its visits now begins no more.
+func (s *Sweeper) until(ctx context.Context) time.Time {
+	until := s.Now().Add(sweepEvery)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-sweepMargin).Before(until) {
+		return deadline.Add(-sweepMargin)
+	}
+	return until
+}
+
+// inTurn puts the subscriptions in the order in which they are visited: one of each owner and
+// duty, then the next one of each, the quick duties first. So nobody waits for all that is to
+// be done for another. Which ones come first is left to chance, since there may be no time for
+// all, and nothing is kept that says who had his turn.
+func (s *Sweeper) inTurn(refs []hermod.Ref, found map[hermod.Ref]*hermod.Subscription) []*hermod.Subscription {
+	type line struct {
+		owner string
+		duty  duty
+	}
+	type turn struct {
+		sub   *hermod.Subscription
+		place int
+		duty  duty
+	}
+	turns := make([]turn, 0, len(refs))
+	for _, ref := range refs {
+		if sub := found[ref]; sub != nil && sub.Health != nil {
+			turns = append(turns, turn{sub: sub, duty: s.duty(sub)})
+		}
+	}
+	for i := len(turns) - 1; i > 0 && s.Random != nil; i-- {
+		j := int(s.Random() * float64(i+1))
+		turns[i], turns[j] = turns[j], turns[i]
+	}
+	standing := map[line]int{}
+	for i := range turns {
+		l := line{turns[i].sub.Owner, turns[i].duty}
+		turns[i].place = standing[l]
+		standing[l]++
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int {
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.duty, b.duty))
+	})
+	subs := make([]*hermod.Subscription, len(turns))
+	for i := range turns {
+		subs[i] = turns[i].sub
+	}
+	return subs
 }
 
 // sideBySide does n things, at most so many at a time, and returns when all are done.
@@ -127,25 +187,43 @@ func sideBySide(n, limit int, do func(i int)) {
 	wg.Wait()
 }
 
+// A duty is what a subscription needs beside a notice. Those that take longer are greater.
+type duty int
+
+const (
+	dutyNone duty = iota
+	dutyProbe
+	dutyDrain
+)
+
+func (s *Sweeper) duty(sub *hermod.Subscription) duty {
+	now, h := s.Now(), sub.Health
+	switch {
+	case h.Circuit == hermod.Closed && !h.Paused:
+		return dutyNone
+	case !sub.InForce(now): // what is parked ends with a row that says so
+		return dutyDrain
+	case h.Paused || h.Circuit == hermod.Open && now.Before(h.NextProbeAt):
+		return dutyNone
+	case h.Circuit == hermod.Open:
+		return dutyProbe
+	default:
+		return dutyDrain
+	}
+}
+
 func (s *Sweeper) attend(ctx context.Context, sub *hermod.Subscription) (draining bool, err error) {
 	told, err := s.tell(ctx, sub)
 	if err != nil {
 		return true, err
 	}
-	now, h := s.Now(), sub.Health
-	switch {
-	case h.Circuit == hermod.Closed && !h.Paused:
-		return false, nil
-	case !sub.InForce(now): // what is parked ends with a row that says so
+	switch s.duty(sub) {
+	case dutyProbe:
+		return false, s.probe(ctx, sub.Health)
+	case dutyDrain:
 		return s.drain(ctx, sub, told)
-	case h.Paused:
-		return false, nil
-	case h.Circuit == hermod.Open && now.Before(h.NextProbeAt):
-		return false, nil
-	case h.Circuit == hermod.Open:
-		return false, s.probe(ctx, h)
 	default:
-		return s.drain(ctx, sub, told)
+		return false, nil
 	}
 }
 

@@ -87,6 +87,49 @@ func TestAProbeWithoutAPushLeavesItsTurn(t *testing.T) {
 	want(t, "the next one probes", q.sent[1].EventID, eventID(1))
 }
 
+// What says nothing of the endpoint is no probe: the next delivery goes in its place, and does
+// not wait for the lease.
+func TestAProbeThatSaysNothingOfTheEndpointLeavesItsTurn(t *testing.T) {
+	t.Parallel()
+	tooLarge := deliver.Result{Class: deliver.ClassTooLarge, Message: "m", Permanent: hermod.ReasonTooLarge}
+	for _, c := range []struct {
+		result deliver.Result
+		then   hermod.Action
+	}{
+		{tooLarge, hermod.GiveUp},
+		{deliver.Result{Class: deliver.ClassConfiguration, Message: "m"}, hermod.Again},
+		{deliver.Result{Class: deliver.ClassUnsupported, Message: "m"}, hermod.Again},
+	} {
+		for _, parked := range []bool{true, false} { // or it comes when the probe is due
+			t.Run(fmt.Sprint(c.result.Class, parked), func(t *testing.T) {
+				t.Parallel()
+				r, q := newRig(t), &fakeQueue{}
+				r.open()
+				r.pusher.result = func(deliver.Payload) deliver.Result { return c.result }
+				if parked {
+					r.receive(t)
+					r.probeDue()
+					r.round(t, q, false)
+					want(t, "outcome", r.take(t, q).Action, c.then)
+				} else {
+					r.probeDue()
+					want(t, "outcome", r.receive(t).Action, c.then)
+				}
+				r.wantPushes(t, 1)
+				h := r.health()
+				want(t, "circuit", h.Circuit, hermod.Open)
+				want(t, "failures", h.Failures, 10)
+				want(t, "probes that failed", h.Probes, 0)
+				r.pusher.result = accepts
+				r.next(2)
+				want(t, "the next one", r.receive(t), done)
+				r.wantPushes(t, 2)
+				want(t, "circuit", r.health().Circuit, hermod.Draining)
+			})
+		}
+	}
+}
+
 func TestASuccessDrainsInOrder(t *testing.T) {
 	t.Parallel()
 	r, q := newRig(t), &fakeQueue{}
