@@ -270,7 +270,7 @@ func (n *Node) Run(ctx context.Context) error {
 		Breaker: n.o.Timing.Breaker,
 	})
 	sweeper := &deliver.Sweeper{
-		Store: through[deliver.SweepStore](n.o.Seams.Sweep, n.db), Queue: n.queueOf("sweep"), Now: n.o.Now, Log: n.o.Log,
+		Store: through[deliver.SweepStore](n.o.Seams.Sweep, n.db), Queue: n.queueOf("sweep"), Now: n.o.Now, Random: rand.Float64, Log: n.o.Log,
 		Notifier: through[deliver.Notifier](n.o.Seams.Notifier, &ingest.Notices{Acceptor: n.acceptor, Now: n.o.Now}),
 	}
 	waker := &deliver.Waker{Index: through[deliver.DueIndex](n.o.Seams.Due, n.db), Queue: n.queueOf("due"), Now: n.o.Now, Log: n.o.Log}
