@@ -178,9 +178,11 @@ func (k Keeper) agree(ctx context.Context, s *hermod.Subscription, before json.R
 	return err
 }
 
-// Delete is the change to a tombstone, which the log needs: it needs no secrets.
+// Delete is the change to a tombstone, by which the log tells whose its rows are. What was
+// secret is no longer kept, nor what may be long: matching reads tombstones with the rest.
 func (k Keeper) Delete(s *hermod.Subscription) error {
 	s.Active, s.DeletedAt = false, k.Now().UTC()
 	s.Secrets, s.Sealed = hermod.Secrets{}, nil
+	s.Description, s.Filters, s.Tags, s.Schedule, s.Backoff = "", nil, nil, nil, ""
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -173,6 +174,26 @@ func TestAChangeThatLostIsMadeAgain(t *testing.T) {
 		if !errors.Is(err, down) && (err == nil || err.Error() != tt.want.Error()) || !s.kept.Active {
 			t.Errorf("after %d: %v, kept %+v", tt.fails, err, s.kept)
 		}
+	}
+}
+
+func TestATombstoneKeepsWhatTheLogNeeds(t *testing.T) {
+	t.Parallel()
+	was := hermod.Subscription{
+		ID: "s", Owner: "o", Tenant: "t", Dialect: hermod.Signly, Name: "n", Type: hermod.Webhook, Global: true, Version: 3, CreatedAt: start,
+	}
+	want := was
+	want.DeletedAt, want.UpdatedAt = start, start
+	was.Active, was.Description, was.Filters, was.Tags = true, "d", []hermod.Pattern{"a:b"}, []string{"tag"}
+	was.Schedule, was.Backoff = hermod.Schedule{time.Second}, "b"
+	was.Secrets, was.Sealed = hermod.Secrets{SigningSecret: "x"}, []byte("x")
+	s := &store{kept: was}
+	gone, err := keeper(s).Change(t.Context(), func() (*hermod.Subscription, error) { return &was, nil }, keeper(s).Delete)
+	if err != nil || !reflect.DeepEqual(*gone, want) {
+		t.Errorf("the tombstone is %+v, %v\nwant %+v", gone, err, want)
+	}
+	if c := gone.ChangeOf(&was); c.Action != hermod.SubscriptionDeleted || len(c.Members) > 0 {
+		t.Errorf("the audit log says %+v, want that it was deleted and no more", c)
 	}
 }
 
