@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -22,14 +23,19 @@ func audit(ctx context.Context, c *console, args []string) (err error) {
 	if err := c.parse(f, args, 0); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	if *owner == "" || *most < 1 {
-		return errors.New("audit: -account is required, and -n is 1 or more")
+	if err := checkAudit(*owner, hermod.ChangeAction(*action), *most); err != nil {
+		return fmt.Errorf("audit: %w", err)
 	}
 	store, end, err := where.openExisting(ctx, c)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
 	defer func() { err = errors.Join(err, end()) }()
+	if *owner != hermod.EveryOwner {
+		if _, err := ownerOf(ctx, store, *owner); err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "TIME\tACTION\tTARGET\tACTOR\tMEMBERS\tTRACE")
 	q := hermod.ChangeQuery{Owner: *owner, Action: hermod.ChangeAction(*action), Target: *target}
@@ -49,4 +55,22 @@ func audit(ctx context.Context, c *console, args []string) (err error) {
 		}
 	}
 	return w.Flush()
+}
+
+// checkAudit checks what is asked for.
+func checkAudit(owner string, action hermod.ChangeAction, most int) error {
+	switch {
+	case owner == "":
+		return errors.New("-account is required")
+	case most < 1:
+		return fmt.Errorf("-n %d: want 1 or more", most)
+	case action != "" && !slices.Contains(hermod.ChangeActions(), action):
+		var names []string
+		for _, a := range hermod.ChangeActions() {
+			names = append(names, string(a))
+		}
+		return fmt.Errorf("-action %q: want one of %s", action, strings.Join(names, ", "))
+	default:
+		return nil
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"hermod/pkg/node"
 	"hermod/pkg/sqlite"
 )
 
@@ -26,13 +27,13 @@ func backup(ctx context.Context, c *console, args []string) error {
 		fmt.Fprint(c.err, backupUsage)
 		f.PrintDefaults()
 	}
-	data := f.String("data", "", "`directory` of the node")
+	data := f.String("data", c.getenv("HERMOD_DATA"), "`directory` of the node (HERMOD_DATA)")
 	to := f.String("to", "", "`directory` to make, or an empty one")
 	if err := c.parse(f, args, 0); err != nil {
 		return err
 	}
 	if *data == "" || *to == "" {
-		return errors.New("backup: give -data and -to")
+		return errors.New("backup: give -data (or HERMOD_DATA) and -to")
 	}
 	if err := copyNode(ctx, *data, *to); err != nil {
 		return fmt.Errorf("backup: %w", err)
@@ -42,8 +43,16 @@ func backup(ctx context.Context, c *console, args []string) error {
 }
 
 func copyNode(ctx context.Context, data, to string) error {
-	if _, err := os.Stat(filepath.Join(data, databaseFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(data, node.DatabaseFile)); err != nil {
 		return fmt.Errorf("there is no node in %s: %w", data, err)
+	}
+	// A node makes its key before its database, and never another one.
+	key, err := os.ReadFile(filepath.Join(data, node.KeyFile)) //nolint:gosec // the operator names it
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s has no %s, without which the secrets of the copy cannot be opened", data, node.KeyFile)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the key file: %w", err)
 	}
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
@@ -55,18 +64,10 @@ func copyNode(ctx context.Context, data, to string) error {
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty", to)
 	}
-	if err := sqlite.Backup(ctx, filepath.Join(data, databaseFile), filepath.Join(to, databaseFile)); err != nil {
+	if err := sqlite.Backup(ctx, filepath.Join(data, node.DatabaseFile), filepath.Join(to, node.DatabaseFile)); err != nil {
 		return err
 	}
-	// After the database: a node makes its key before it seals anything.
-	key, err := os.ReadFile(filepath.Join(data, keyFile)) //nolint:gosec // the operator names it
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s has no %s, without which the secrets of the copy cannot be opened", data, keyFile)
-	}
-	if err != nil {
-		return fmt.Errorf("reading the key file: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(to, keyFile), key, 0o600); err != nil { //nolint:gosec // the operator names it
+	if err := os.WriteFile(filepath.Join(to, node.KeyFile), key, 0o600); err != nil { //nolint:gosec // the operator names it
 		return fmt.Errorf("writing the key file: %w", err)
 	}
 	return nil

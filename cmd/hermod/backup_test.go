@@ -94,8 +94,10 @@ func (p *process) events(t *testing.T) int {
 func TestABackupOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	binary, empty, full := build(t), t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(full, "hermod.db"), []byte("kept"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"hermod.db", "hermod.key"} {
+		if err := os.WriteFile(filepath.Join(full, name), []byte("kept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for args, want := range map[[2]string]string{
 		{empty, filepath.Join(empty, "new")}: "there is no node in",

@@ -43,7 +43,7 @@ func runBench(ctx context.Context, c *console, args []string) error {
 	f.StringVar(&o.Profiles, "profiles", "", "directory for the server's CPU profiles, one a scenario")
 	file := f.String("json", "", "file to write the figures to")
 	quick := f.Bool("quick", false, "a smoke test in seconds; its figures mean little")
-	if err := f.Parse(args); err != nil {
+	if err := c.parse(f, args, 0); err != nil {
 		return err
 	}
 	if o.Duration > maxBenchDuration {

@@ -222,7 +222,7 @@ func rotateKeys(ctx context.Context, c *console, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	sealer, err := where.sealer(c, *kmsKey)
+	sealer, err := where.sealer(ctx, c, store, *kmsKey)
 	if err != nil {
 		return err
 	}

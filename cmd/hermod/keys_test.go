@@ -19,12 +19,13 @@ import (
 type stopped struct {
 	t            *testing.T
 	binary, data string
+	env          []string
 }
 
 // stop makes a node, starts it once and stops it.
 func stop(t *testing.T) *stopped {
 	t.Helper()
-	s := &stopped{t, build(t), filepath.Join(t.TempDir(), "data")}
+	s := &stopped{t: t, binary: build(t), data: filepath.Join(t.TempDir(), "data")}
 	s.running(func(*process) {})
 	return s
 }
@@ -46,6 +47,7 @@ func (s *stopped) do(args ...string) (said string, ok bool) {
 	command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // whoever tests may be on AWS
 		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "HERMOD_")
 	})
+	command.Env = append(command.Env, s.env...)
 	out, err := command.CombinedOutput()
 	return string(out), err == nil
 }
@@ -254,20 +256,26 @@ func TestABadCommandIsToldInOneLine(t *testing.T) {
 		"-kms-key is required with -table":  {"keys", "rotate", "-table", "t"},
 		"-client and -account are required": {"provision", "-data", s.data, "-client", "x"},
 		"not defined: -revoke":              {"provision", "-data", s.data, "-client", "x", "-revoke"},
+		`unexpected "y"`:                    {"provision", "-data", s.data, "-client", "x", "-account", "a", "y"},
+		"audit: -account is required":       {"audit", "-data", s.data},
+		"-n 0: want 1 or more":              {"audit", "-data", s.data, "-account", "a", "-n", "0"},
+		`-action "made": want one of owner`: {"audit", "-data", s.data, "-account", "a", "-action", "made"},
+		"there is no account a-none":        {"audit", "-data", s.data, "-account", "a-none"},
+		"-rate-limit -1: want 1 or more":    {"serve", "-data", s.data, "-rate-limit", "-1"},
+		"-max-subscriptions -1: want 1":     {"serve", "-data", s.data, "-max-subscriptions", "-1"},
+		"-max-subscriptions 0: want 1":      {"serve", "-data", s.data, "-max-subscriptions", "0"},
+		`unexpected "more"`:                 {"serve", "-data", s.data, "more"},
 	} {
 		command := exec.CommandContext(t.Context(), s.binary, args...)
 		command.Env = append(command.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x")
 		out, err := command.CombinedOutput()
 		said := string(out)
-		if args[0] == "provision" && strings.Contains(want, "not defined") { // which shows its usage too
-			said, _, _ = strings.Cut(said, "Usage")
-		}
 		if err == nil || !strings.Contains(said, want) || strings.Count(said, "\n") != 1 {
 			t.Errorf("hermod %v: %v: %q, want %q", args, err, said, want)
 		}
 	}
-	for _, help := range [][]string{{"keys", "-h"}, {"keys", "create", "-h"}} {
-		if said, _ := s.do(help...); !strings.Contains(said, "sage") || strings.Contains(said, "hermod: ") {
+	for _, help := range [][]string{{"keys", "-h"}, {"keys", "create", "-h"}, {"serve", "-h"}, {"audit", "-h"}, {"backup", "-h"}, {"provision", "-h"}} {
+		if said, ok := s.do(help...); !ok || !strings.Contains(said, "sage") || strings.Contains(said, "hermod: ") {
 			t.Errorf("hermod %v: %s", help, said)
 		}
 	}

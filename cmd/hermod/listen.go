@@ -24,7 +24,7 @@ func listen(ctx context.Context, c *console, args []string) (err error) {
 	addr := f.String("addr", "127.0.0.1:0", "address to receive on")
 	filter := f.String("filter", "*", "events to receive: sender:name, sender:* or *")
 	status := f.Int("status", http.StatusOK, "status to answer with, to see retries")
-	if err := f.Parse(args); err != nil {
+	if err := c.parse(f, args, 0); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)

@@ -46,10 +46,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c := &console{out: os.Stdout, err: os.Stderr, getenv: os.Getenv}
-	if err := run(ctx, c, os.Args[1:]); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(c.err, "hermod:", err)
-		}
+	if err := run(ctx, c, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(c.err, "hermod:", err)
 		stop()
 		os.Exit(1) //nolint:gocritic // stop was called
 	}

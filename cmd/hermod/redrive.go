@@ -40,7 +40,7 @@ func redrive(ctx context.Context, c *console, args []string) error {
 		fmt.Fprint(c.err, redriveUsage)
 		f.PrintDefaults()
 	}
-	f.StringVar(&r.data, "data", "", "`directory` of a node that does not run")
+	f.StringVar(&r.data, "data", "", "`directory` of a node that does not run (HERMOD_DATA, where -dead-queue is not given)")
 	f.StringVar(&r.dead, "dead-queue", "", "`URL` or ARN of a dead-letter queue on AWS")
 	f.StringVar(&r.queue, "queue", "delivery", "whose dead letters they are: delivery or ingest")
 	f.IntVar(&r.rate, "rate", 0, "on AWS, how many move a second at most, 1 to 500; 0 is as fast as SQS can")
@@ -49,6 +49,9 @@ func redrive(ctx context.Context, c *console, args []string) error {
 	f.BoolVar(&r.show, "show", false, "have -list show bodies, which may hold personal data")
 	if err := c.parse(f, args, 0); err != nil {
 		return err
+	}
+	if r.data == "" && r.dead == "" {
+		r.data = c.getenv("HERMOD_DATA")
 	}
 	if err := r.check(); err != nil {
 		return fmt.Errorf("redrive: %w", err)
@@ -66,7 +69,7 @@ func redrive(ctx context.Context, c *console, args []string) error {
 func (r *redriving) check() error {
 	switch {
 	case (r.data == "") == (r.dead == ""):
-		return errors.New("give either -data or -dead-queue")
+		return errors.New("give either -data (or HERMOD_DATA) or -dead-queue")
 	case !slices.Contains([]string{"delivery", "ingest"}, r.queue):
 		return fmt.Errorf("-queue %q: want delivery or ingest", r.queue)
 	case r.rate < 0 || r.rate > sqs.MaxMoveRate:

@@ -76,10 +76,11 @@ func TestDeadLettersAreLookedAtAndMovedBackByCommand(t *testing.T) {
 func TestABadRedriveIsToldInOneLine(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
-	s := &stopped{t, binary, t.TempDir()}
+	s := &stopped{t: t, binary: binary, data: t.TempDir()}
+	const either = "give either -data (or HERMOD_DATA) or -dead-queue"
 	for args, want := range map[string]string{
-		"":                             "give either -data or -dead-queue",
-		"-data x -dead-queue y":        "give either -data or -dead-queue",
+		"":                             either,
+		"-data x -dead-queue y":        either,
 		"-data x -queue odd":           "want delivery or ingest",
 		"-data x -rate 5":              "-rate is for -dead-queue",
 		"-dead-queue x -rate 501":      "want 1 to 500",

@@ -17,7 +17,7 @@ func send(ctx context.Context, c *console, args []string) error {
 	typ := f.String("type", "signature-api:order.completed", "type of the event, sender:name")
 	data := f.String("data", "{}", "its data, any JSON")
 	tags := f.String("tags", "", "its tags, a comma list")
-	if err := f.Parse(args); err != nil {
+	if err := c.parse(f, args, 0); err != nil {
 		return err
 	}
 	sender, name, ok := hermod.ParseType(*typ)

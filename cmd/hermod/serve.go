@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 
+	"hermod/pkg/hermod"
 	"hermod/pkg/node"
 )
 
@@ -23,7 +24,7 @@ const gcPercent = 400
 func serve(ctx context.Context, c *console, args []string) (err error) {
 	f := c.flags("serve")
 	s := settingsOf(c, f)
-	if err := f.Parse(args); err != nil {
+	if err := c.parse(f, args, 0); err != nil {
 		return err
 	}
 	if s.profile != "" {
@@ -55,7 +56,7 @@ func serve(ctx context.Context, c *console, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	c.welcome("http://"+listener.Addr().String(), o.Data, n.Known())
-	return n.Serve(ctx, listener)
+	return n.Serve(hermod.ByHermod(ctx), listener) // what its workers change, nobody ordered
 }
 
 // startProfile writes a CPU profile until stop is called.

@@ -37,7 +37,7 @@ func settingsOf(c *console, f *flag.FlagSet) *settings {
 	f.StringVar(&s.challenge, "challenge", c.env("HERMOD_CHALLENGE", "optional"), "whether the endpoint of each new webhook must agree to deliveries: required, or optional for where its subscriber asks for it (HERMOD_CHALLENGE)")
 	f.StringVar(&s.level, "log", c.env("HERMOD_LOG", "warn"), "log level: debug, info, warn or error (HERMOD_LOG)")
 	f.IntVar(&s.rate, "rate-limit", api.DefaultRate, "requests a second that a credential may make; 0 for as many as it likes")
-	f.IntVar(&s.mostSubscriptions, "max-subscriptions", hermod.MaxSubscriptions, "subscriptions that an owner may have")
+	f.IntVar(&s.mostSubscriptions, "max-subscriptions", hermod.MaxSubscriptions, "subscriptions that an owner may have, 1 or more")
 	f.BoolVar(&s.keepKnown, "known-credentials", false, "let the credentials that a clean machine starts with stand although others can reach the node: whoever reaches it is let in")
 	f.StringVar(&s.profile, "cpuprofile", "", "file to write a CPU profile of the whole run to")
 	return s
@@ -45,6 +45,12 @@ func settingsOf(c *console, f *flag.FlagSet) *settings {
 
 // options are those of the node that the settings ask for.
 func (s *settings) options(c *console) (node.Options, error) {
+	if s.rate < 0 {
+		return node.Options{}, fmt.Errorf("-rate-limit %d: want 1 or more requests a second, or 0 for as many as a credential likes", s.rate)
+	}
+	if s.mostSubscriptions < 1 {
+		return node.Options{}, fmt.Errorf("-max-subscriptions %d: want 1 or more", s.mostSubscriptions)
+	}
 	base, err := publicURL(s.public)
 	if err != nil {
 		return node.Options{}, err

@@ -15,6 +15,7 @@ import (
 	"hermod/pkg/dynamo"
 	"hermod/pkg/hermod"
 	"hermod/pkg/kms"
+	"hermod/pkg/node"
 	"hermod/pkg/provision"
 	"hermod/pkg/seal"
 	"hermod/pkg/sqlite"
@@ -28,9 +29,19 @@ type place struct{ data, table string }
 // placeFlags defines the flags that name one.
 func placeFlags(f *flag.FlagSet) *place {
 	p := &place{}
-	f.StringVar(&p.data, "data", "", "`directory` of a node that does not run")
+	f.StringVar(&p.data, "data", "", "`directory` of a node that does not run (HERMOD_DATA, where there is no table)")
 	f.StringVar(&p.table, "table", "", "Config `table` of a deployment (HERMOD_CONFIG_TABLE, where -data is not given)")
 	return p
+}
+
+// fromEnvironment names the place where no flag did.
+func (p *place) fromEnvironment(c *console) {
+	if p.data == "" && p.table == "" {
+		p.table = c.getenv("HERMOD_CONFIG_TABLE")
+	}
+	if p.data == "" && p.table == "" {
+		p.data = c.getenv("HERMOD_DATA")
+	}
 }
 
 // adminStore is what commands change.
@@ -44,18 +55,13 @@ type adminStore interface {
 	Owners(ctx context.Context, ids []string) (map[string]hermod.Owner, error)
 }
 
-// What a node keeps in its directory.
-const (
-	databaseFile = "hermod.db"
-	keyFile      = "hermod.key"
-)
-
 // database is the file of a node.
-func (p *place) database() string { return filepath.Join(p.data, databaseFile) }
+func (p *place) database() string { return filepath.Join(p.data, node.DatabaseFile) }
 
 // openExisting opens a place, unless it is a directory without a node, which opening
 // would make one.
 func (p *place) openExisting(ctx context.Context, c *console) (store adminStore, end func() error, err error) {
+	p.fromEnvironment(c)
 	if p.data != "" {
 		if _, err := os.Stat(p.database()); err != nil {
 			return nil, nil, fmt.Errorf("there is no node in %s: %w", p.data, err)
@@ -64,14 +70,22 @@ func (p *place) openExisting(ctx context.Context, c *console) (store adminStore,
 	return p.open(ctx, c)
 }
 
+// openNew opens a place, and makes what a node keeps in a directory that has nothing yet.
+func (p *place) openNew(ctx context.Context, c *console) (store adminStore, end func() error, err error) {
+	p.fromEnvironment(c)
+	if p.data != "" && p.table == "" {
+		if _, err := node.LocalKeys(p.data); err != nil {
+			return nil, nil, err
+		}
+	}
+	return p.open(ctx, c)
+}
+
 // open opens the database of a node, or the table of a deployment.
 func (p *place) open(ctx context.Context, c *console) (store adminStore, end func() error, err error) {
-	if p.data == "" && p.table == "" {
-		p.table = c.getenv("HERMOD_CONFIG_TABLE")
-	}
 	switch {
 	case (p.data == "") == (p.table == ""):
-		return nil, nil, errors.New("give either -data or -table")
+		return nil, nil, errors.New("give either -data or -table (or HERMOD_DATA or HERMOD_CONFIG_TABLE)")
 	case p.data != "":
 		db, err := sqlite.Open(ctx, p.database(), sqlite.Options{IDs: hermod.NewIDs(time.Now, randomBytes), Now: time.Now})
 		if err != nil {
@@ -89,13 +103,14 @@ func (p *place) open(ctx context.Context, c *console) (store adminStore, end fun
 
 // sealer is what seals the secrets of the place: with the key file of a node, or the
 // KMS key of a deployment.
-func (p *place) sealer(c *console, kmsKey string) (auth.Sealer, error) {
+func (p *place) sealer(ctx context.Context, c *console, store auth.KeyStore, kmsKey string) (auth.Sealer, error) {
 	if p.data != "" {
-		local, err := seal.NewLocalKeys(filepath.Join(p.data, keyFile), randomBytes)
+		local, err := node.LocalKeys(p.data)
 		if err != nil {
-			return nil, fmt.Errorf("opening the key file: %w", err)
+			return nil, err
 		}
-		return seal.NewBox(local, randomBytes, time.Now), nil
+		box := seal.NewBox(local, randomBytes, time.Now)
+		return box, node.CheckKeyFile(ctx, store, box)
 	}
 	if kmsKey == "" {
 		return nil, errors.New("-kms-key is required with -table: the key that seals the deployment's secrets")

@@ -145,8 +145,12 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
+	local, err := LocalKeys(o.Data)
+	if err != nil {
+		return nil, err
+	}
 	ids := hermod.NewIDs(o.Now, randomBytes)
-	db, err := sqlite.Open(ctx, filepath.Join(o.Data, "hermod.db"), sqlite.Options{IDs: ids, Now: o.Now, Log: o.Log, MaxSubscriptions: o.MaxSubscriptions})
+	db, err := sqlite.Open(ctx, filepath.Join(o.Data, DatabaseFile), sqlite.Options{IDs: ids, Now: o.Now, Log: o.Log, MaxSubscriptions: o.MaxSubscriptions})
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
@@ -155,10 +159,6 @@ func Open(ctx context.Context, o Options) (n *Node, err error) {
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	local, err := seal.NewLocalKeys(filepath.Join(o.Data, "hermod.key"), randomBytes)
-	if err != nil {
-		return nil, fmt.Errorf("opening the key file: %w", err)
-	}
 	box := seal.NewBox(local, randomBytes, o.Now)
 	n = &Node{
 		o: o, db: db, ids: ids,
@@ -199,6 +199,9 @@ var ErrKnown = errors.New("the credentials that a clean machine starts with are 
 // firstStart creates the local owners and clients on a clean machine, and the key
 // that signs tokens.
 func (n *Node) firstStart(ctx context.Context) error {
+	if err := CheckKeyFile(ctx, n.db, n.keys.Sealer); err != nil {
+		return err
+	}
 	account := provision.Local()[0].Account
 	owners, err := n.db.Owners(ctx, []string{account})
 	if err != nil {

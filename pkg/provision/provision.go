@@ -133,3 +133,25 @@ func Apply(ctx context.Context, store Store, c Client, now time.Time) error {
 	}
 	return nil
 }
+
+// A RenewStore can also say what was there.
+type RenewStore interface {
+	Store
+	Reader
+}
+
+// Renew is Apply, and answers the client as it was before, nil where it is new: its secret
+// has ended. It fails with CodeConflict, and changes nothing, where the client acts for
+// another account and is not to be moved from there.
+func Renew(ctx context.Context, store RenewStore, c Client, move bool, now time.Time) (former *hermod.Credential, err error) {
+	former, err = store.Credential(ctx, auth.OAuthClient(c.ID))
+	switch {
+	case hermod.CodeOf(err) == hermod.CodeNotFound:
+		former = nil
+	case err != nil:
+		return nil, fmt.Errorf("reading client %s: %w", c.ID, err)
+	case former.Account != c.Account && !move:
+		return nil, hermod.Errorf(hermod.CodeConflict, "client %s acts for account %s", c.ID, former.Account)
+	}
+	return former, Apply(ctx, store, c, now)
+}

@@ -99,6 +99,13 @@ func (r refusing) CreateOwner(context.Context, hermod.Owner) error {
 	return nil
 }
 
+func (r refusing) Credential(context.Context, string) (*hermod.Credential, error) {
+	if r.in == "Credential" {
+		return nil, errStore
+	}
+	return nil, hermod.Errorf(hermod.CodeNotFound, "none")
+}
+
 func (r refusing) PutCredential(context.Context, *hermod.Credential) error {
 	if r.in == "PutCredential" {
 		return errStore
@@ -110,6 +117,46 @@ func TestAFailureOfTheStoreIsPassedOn(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{"CreateOwner", "PutCredential"} {
 		if err := provision.Apply(t.Context(), refusing{in}, provision.Local()[0], start); !errors.Is(err, errStore) {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
+func TestAClientIsRenewedInItsAccountAndMovedOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	for _, step := range []struct {
+		account, secret string
+		move            bool
+		former          string // the account as it was before, "" for none
+		code            hermod.Code
+	}{
+		{account: "a-1", secret: "one"},
+		{account: "a-1", secret: "two", former: "a-1"},
+		{account: "a-2", secret: "three", code: hermod.CodeConflict},
+		{account: "a-2", secret: "four", move: true, former: "a-1"},
+	} {
+		before, _ := db.Credential(t.Context(), auth.OAuthClient("c"))
+		c := provision.Client{ID: "c", Secret: step.secret, Account: step.account}
+		former, err := provision.Renew(t.Context(), db, c, step.move, start)
+		if hermod.CodeOf(err) != step.code || (former != nil) != (step.former != "") || (former != nil && former.Account != step.former) {
+			t.Fatalf("%+v: %+v, %v", step, former, err)
+		}
+		after, readErr := db.Credential(t.Context(), auth.OAuthClient("c"))
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if err != nil {
+			owners, err := db.Owners(t.Context(), []string{step.account})
+			if err != nil || len(owners) > 0 || !slices.Equal(after.SecretHash, before.SecretHash) {
+				t.Errorf("%+v: refused, and yet %+v, %+v, %v", step, after, owners, err)
+			}
+		} else if after.Account != step.account || !slices.Equal(after.SecretHash, auth.HashSecret(step.secret)) {
+			t.Errorf("%+v: %+v", step, after)
+		}
+	}
+	for _, in := range []string{"Credential", "CreateOwner", "PutCredential"} {
+		if _, err := provision.Renew(t.Context(), refusing{in}, provision.Local()[0], false, start); !errors.Is(err, errStore) {
 			t.Errorf("%s: %v", in, err)
 		}
 	}

@@ -23,6 +23,24 @@ type LocalKeys struct {
 
 var _ Keys = (*LocalKeys)(nil)
 
+// LocalKeysOf are the keys of a database file, under the key file at path. Where there is
+// neither, NewLocalKeys makes the key file: before the database, so that one without the
+// other has lost it, and is refused.
+func LocalKeysOf(database, path string, random func([]byte)) (*LocalKeys, error) {
+	_, err := os.Stat(database)
+	if errors.Is(err, fs.ErrNotExist) {
+		return NewLocalKeys(path, random)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the database: %w", err)
+	}
+	key, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has a database but no %s: put back the one that belongs to it", filepath.Dir(database), filepath.Base(path))
+	}
+	return localKeys(key, err, random)
+}
+
 // NewLocalKeys reads the key file at path, one line of 64 hex digits. Where there
 // is none it makes one, with mode 0600, in a directory of mode 0700. It fails
 // where group or others may read or write the file.
@@ -34,6 +52,11 @@ func NewLocalKeys(path string, random func([]byte)) (*LocalKeys, error) {
 		}
 		key, err = readKey(path)
 	}
+	return localKeys(key, err, random)
+}
+
+// localKeys are those under what readKey read.
+func localKeys(key []byte, err error, random func([]byte)) (*LocalKeys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key file: %w", err)
 	}
@@ -120,8 +143,11 @@ func (k *LocalKeys) DataKey(_ context.Context, owner string) (plain, wrapped []b
 	return plain, k.master.Seal(nonce, nonce, plain, wrapBinding(owner)), nil
 }
 
-// Unwrap is the inverse of DataKey. It fails for another owner, and under another
-// key file.
+// ErrForeignKey marks what was not wrapped by the key file, or for another owner.
+var ErrForeignKey = errors.New("not wrapped by this key file for this owner")
+
+// Unwrap is the inverse of DataKey. It fails with ErrForeignKey for another owner, and
+// under another key file.
 func (k *LocalKeys) Unwrap(_ context.Context, owner string, wrapped []byte) ([]byte, error) {
 	if len(wrapped) < k.master.NonceSize() {
 		return nil, errors.New("the wrapped key is too short")
@@ -129,7 +155,7 @@ func (k *LocalKeys) Unwrap(_ context.Context, owner string, wrapped []byte) ([]b
 	nonce, ciphertext := wrapped[:k.master.NonceSize()], wrapped[k.master.NonceSize():]
 	plain, err := k.master.Open(nil, nonce, ciphertext, wrapBinding(owner))
 	if err != nil {
-		return nil, fmt.Errorf("not wrapped by this key file for this owner: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrForeignKey, err)
 	}
 	return plain, nil
 }

@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,5 +130,50 @@ func TestProcessesThatStartTogetherUseOneKey(t *testing.T) {
 	}
 	if _, err := made[0].Unwrap(t.Context(), "owner", wrapped[:3]); err == nil {
 		t.Error("a stub was unwrapped")
+	}
+}
+
+func TestADatabaseWithoutItsKeyFileIsRefusedAndGetsNoOther(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database, path := filepath.Join(dir, "hermod.db"), filepath.Join(dir, "hermod.key")
+	made, err := seal.LocalKeysOf(database, path, random)
+	if err != nil {
+		t.Fatalf("of a clean directory: %v", err)
+	}
+	if err := os.WriteFile(database, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := seal.LocalKeysOf(database, path, random)
+	if err != nil {
+		t.Fatalf("of a directory with both: %v", err)
+	}
+	_, wrapped, err := made.DataKey(t.Context(), "owner")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Unwrap(t.Context(), "owner", wrapped); err != nil {
+		t.Errorf("the key is another one: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	want := dir + " has a database but no hermod.key: put back the one that belongs to it"
+	if _, err := seal.LocalKeysOf(database, path, random); err == nil || err.Error() != want {
+		t.Errorf("without the key file: %v, want %s", err, want)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("it made %v, %v", left, err)
+	}
+}
+
+func TestWhatAnotherKeyFileWrappedIsForeign(t *testing.T) {
+	t.Parallel()
+	_, wrapped, err := newKeys(t).DataKey(t.Context(), "owner")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newKeys(t).Unwrap(t.Context(), "owner", wrapped); !errors.Is(err, seal.ErrForeignKey) {
+		t.Errorf("%v", err)
 	}
 }

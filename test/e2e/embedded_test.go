@@ -106,7 +106,10 @@ func withSiblings(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	random := func(p []byte) { _, _ = rand.Read(p) }
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "hermod.db"), sqlite.Options{
+	if _, err := node.LocalKeys(dir); err != nil { // as a node does, before there is a database
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, node.DatabaseFile), sqlite.Options{
 		IDs: hermod.NewIDs(time.Now, random), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

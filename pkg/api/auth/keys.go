@@ -192,6 +192,20 @@ func (k *Keys) openDER(ctx context.Context, key hermod.SigningKey) ([]byte, erro
 	return der, nil
 }
 
+// Check opens every key in the store, whatever it signs, and fails where one does not open.
+func (k *Keys) Check(ctx context.Context) error {
+	keys, err := k.Store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("reading signing keys: %w", err)
+	}
+	for _, key := range keys {
+		if _, err := k.openDER(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (k *Keys) open(ctx context.Context, key hermod.SigningKey) (*rsa.PrivateKey, error) {
 	der, err := k.openDER(ctx, key)
 	if err != nil {
