@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -76,13 +77,15 @@ func (w *work) logParked(ctx context.Context, p *hermod.Parked) {
 		slog.Time("wake", p.WakeAt))
 }
 
-// logCircuit writes the line of a circuit that has changed.
+// logCircuit writes the line of a circuit that has changed. That more comes than a limit lets
+// through is no failure.
 func (w *work) logCircuit(ctx context.Context, h *hermod.Health) {
-	state := "closed"
-	if h.Circuit != hermod.Closed {
-		state = string(h.Circuit)
+	level := slog.LevelWarn
+	if h.Circuit == hermod.Limited {
+		level = slog.LevelInfo
 	}
-	w.Log.LogAttrs(ctx, slog.LevelWarn, "circuit",
+	state := cmp.Or(string(h.Circuit), "closed")
+	w.Log.LogAttrs(ctx, level, "circuit",
 		slog.String("subscription", h.SubscriptionID), slog.String("owner", h.Owner), slog.String("circuit", state),
 		slog.Int("failures", h.Failures), slog.String("class", h.Class))
 }

@@ -307,7 +307,11 @@ func (w *work) disable(ctx context.Context, reason hermod.Reason) bool {
 	s.DisabledReason = string(reason)
 	s.UpdatedAt = w.Now()
 	err := w.Store.UpdateSubscription(ctx, &s)
-	if err != nil && hermod.CodeOf(err) != hermod.CodePreconditionFailed {
+	switch {
+	case err == nil:
+		w.Log.LogAttrs(ctx, slog.LevelWarn, "subscription disabled",
+			slog.String("subscription", s.ID), slog.String("owner", s.Owner), slog.String("reason", string(reason)))
+	case hermod.CodeOf(err) != hermod.CodePreconditionFailed:
 		w.Log.LogAttrs(ctx, slog.LevelError, "subscription not disabled",
 			slog.String("subscription", s.ID), hermod.LogError(err))
 	}

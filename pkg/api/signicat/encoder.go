@@ -2,6 +2,7 @@ package signicat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -62,8 +63,12 @@ const previousSuffix = "-Previous"
 func (c Encoder) sign(h http.Header, d deliver.Delivery, body []byte) error {
 	id, secrets := d.Event.ID.String(), d.Subscription.Secrets.ValidAt(d.At)
 	switch {
-	case d.Subscription.Signing == hermod.Unsigned, secrets[0] == "": // damaged in the store, which a push says
+	case d.Subscription.Signing == hermod.Unsigned:
 		return nil
+	case secrets[0] == "" && len(d.Subscription.Secrets.Configuration) == 0: // damaged in the store, which a push says
+		return nil
+	case secrets[0] == "": // never unsigned
+		return errors.New("signing: the subscription has no secret")
 	case d.Subscription.Signing == hermod.Ed25519:
 		return sign.StandardWebhooksEd25519(h, id, d.At, body, secrets...)
 	case d.Subscription.Signing == hermod.HMACSHA256:
