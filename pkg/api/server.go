@@ -142,7 +142,7 @@ func (s *Server) count(r *http.Request, row Access) error {
 // alone.
 var (
 	ErrMethodNotAllowed     = &RequestError{Status: http.StatusMethodNotAllowed, Message: "this resource does not know the method"}
-	ErrUnsupportedMediaType = &RequestError{Status: http.StatusUnsupportedMediaType, Message: "the content type is not supported here"}
+	ErrUnsupportedMediaType = &RequestError{Status: http.StatusUnsupportedMediaType, Message: "the content type is not supported here: send application/json"}
 )
 
 // A RequestError is a refusal that HTTP has a status for and the domain has not.

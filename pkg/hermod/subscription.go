@@ -87,7 +87,8 @@ type Subscription struct {
 	// Sealed is Secrets encrypted, bound to owner and id.
 	Sealed []byte
 	// SecretsChanged names the members of Secrets that a write changes, for the audit
-	// log. It is in memory only, from what seals them to the store behind it.
+	// log. It is in memory only, from what seals them to the store behind it. A writer
+	// names those in it that it has written, also with the value that they had.
 	SecretsChanged []string
 	// Health is how the endpoint does, nil for well. Where it is filled in says the
 	// store; nothing of it is written with the subscription.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"iter"
 	"slices"
 	"unicode/utf8"
 
@@ -34,6 +36,39 @@ func Members(body []byte, names ...string) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
+// OnlyMembers reads as Members does, and refuses a body that has other members.
+func OnlyMembers(body []byte, names ...string) (map[string]json.RawMessage, error) {
+	members, err := Members(body, names...)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []hermod.FieldError
+	for _, name := range Unknown(body, names...) {
+		wrong = append(wrong, hermod.FieldError{Name: name, Reason: NotKnown})
+	}
+	if len(wrong) > 0 {
+		return nil, hermod.InvalidFields(wrong...)
+	}
+	return members, nil
+}
+
+// NotKnown is what is wrong with a member, or a parameter, that OnlyMembers refuses.
+const NotKnown = "is not known here"
+
+// Unknown are the names of an object's members other than these, in their order; none
+// where raw, which is valid JSON, is no object.
+func Unknown(raw []byte, names ...string) (unknown []string) {
+	if !isObject(raw) {
+		return nil
+	}
+	for name := range membersOf(raw) {
+		if !slices.Contains(names, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
 func standsTwice(name string) hermod.FieldError {
 	return hermod.FieldError{Name: name, Reason: "stands twice"}
 }
@@ -41,6 +76,9 @@ func standsTwice(name string) hermod.FieldError {
 // checkJSON refuses what is no JSON text in UTF-8 (RFC 8259, section 8.1), and what is
 // nested deeper than hermod.MaxNesting.
 func checkJSON(body []byte) error {
+	if len(body) == 0 {
+		return &hermod.Error{Code: hermod.CodeInvalid, Message: "a body is required", Err: ErrMalformed{io.EOF}}
+	}
 	if !utf8.Valid(body) {
 		return malformed(errors.New("not UTF-8"))
 	}
@@ -80,13 +118,7 @@ func isObject(raw []byte) bool {
 // one that stands twice, if any does.
 func split(raw []byte, names []string) (members map[string]json.RawMessage, twice string) {
 	members = make(map[string]json.RawMessage, len(names))
-	c := cutter{rest: raw}
-	c.skip('{')
-	for !c.at('}') {
-		name := unquote(c.value())
-		c.skip(':')
-		value := c.value()
-		c.skip(',')
+	for name, value := range membersOf(raw) {
 		if !slices.Contains(names, name) {
 			continue
 		}
@@ -96,6 +128,23 @@ func split(raw []byte, names []string) (members map[string]json.RawMessage, twic
 		members[name] = value
 	}
 	return members, twice
+}
+
+// membersOf are the members of an object that is valid JSON, in their order.
+func membersOf(raw []byte) iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		c := cutter{rest: raw}
+		c.skip('{')
+		for !c.at('}') {
+			name := unquote(c.value())
+			c.skip(':')
+			value := c.value()
+			c.skip(',')
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 func unquote(literal []byte) string {

@@ -107,13 +107,13 @@ func checkHeaders(headers map[string]string) (http.Header, error) {
 func badHeader(name, value string, twice bool) string {
 	switch {
 	case !headerName(name):
-		return "must have a header name"
+		return "must have a header name: letters, digits and !#$%&'*+-.^_`|~ of ASCII"
 	case !headerValue(value):
 		return "must have a header value: text without line breaks or control characters"
 	case len(name)+len(value) > maxHeader:
 		return fmt.Sprintf("must be at most %d bytes", maxHeader)
 	case reservedHeader(strings.ToLower(name)):
-		return "is set by Hermod or by HTTP itself"
+		return "is not allowed"
 	case twice:
 		return "is given twice"
 	default:

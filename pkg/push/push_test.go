@@ -125,7 +125,7 @@ func TestAPushWithAConfigurationThatCannotBeUsed(t *testing.T) {
 			Class: "configuration", Message: "typeConfiguration must be an object with a text url, and headers that are an object of texts",
 		}},
 		"a bad header": {`{"url":"https://receiver.example/","headers":{"Host":"s3cret"}}`, deliver.Result{
-			Class: "configuration", Message: "typeConfiguration.headers.Host is set by Hermod or by HTTP itself",
+			Class: "configuration", Message: "typeConfiguration.headers.Host is not allowed",
 		}},
 		"a URL that the policy refuses": {`{"url":"https://127.0.0.1/s3cret"}`, deliver.Result{
 			Class: "blocked_target", Message: "typeConfiguration.url must not be a private, local or reserved address", Permanent: "blocked_target",

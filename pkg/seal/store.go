@@ -85,13 +85,20 @@ func (st *Store) write(ctx context.Context, s *hermod.Subscription, put func(con
 		return fmt.Errorf("sealing the secrets of subscription %s: %w", s.ID, err)
 	}
 	bare := *s
-	bare.Secrets, bare.Sealed, bare.SecretsChanged = hermod.Secrets{}, sealed, changed
+	bare.Secrets, bare.Sealed, bare.SecretsChanged = hermod.Secrets{}, sealed, union(changed, s.SecretsChanged)
 	if err := put(ctx, &bare); err != nil {
 		return err
 	}
 	bare.Secrets, bare.SecretsChanged = s.Secrets, nil
 	*s = bare
 	return nil
+}
+
+// union adds to what changed the members that the writer says it has written.
+func union(changed, written []string) []string {
+	all := slices.Concat(changed, written)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // seal gives what shall stand in Sealed, and the names of what changed. It seals only

@@ -92,12 +92,26 @@ func (c content) write(h http.Header, signatures []string) error {
 // the native signature, so one that only looks like whsec_ must not stop the
 // delivery; it is taken as it is.
 func standardKey(secret string) []byte {
-	if encoded, ok := strings.CutPrefix(secret, secretPrefix); ok {
-		if key, err := base64.StdEncoding.Strict().DecodeString(encoded); err == nil && len(key) > 0 {
-			return key
-		}
+	if key := encodedKey(secret); key != nil {
+		return key
 	}
 	return []byte(secret)
+}
+
+// encodedKey is what stands in base64 after whsec_; nil where that is nothing.
+func encodedKey(secret string) []byte {
+	encoded, ok := strings.CutPrefix(secret, secretPrefix)
+	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if !ok || err != nil || len(key) == 0 {
+		return nil
+	}
+	return key
+}
+
+// Readable reports whether every library of Standard Webhooks reads the same key out of a
+// secret: not where it begins with whsec_ and goes on with what is no base64.
+func Readable(secret string) bool {
+	return !strings.HasPrefix(secret, secretPrefix) || encodedKey(secret) != nil
 }
 
 // secretBytes is the size of a generated key, within the specification's 24 to 64.

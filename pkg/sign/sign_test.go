@@ -143,6 +143,9 @@ func TestStandardWebhooksReadsTheKeyOutOfTheSecret(t *testing.T) {
 			}
 			mac := hmac.New(sha256.New, tt.key)
 			mac.Write([]byte("id.1.{}"))
+			if key := strings.TrimPrefix(tt.secret, "whsec_"); sign.Readable(tt.secret) != (key == tt.secret || string(tt.key) != tt.secret) {
+				t.Errorf("readable: %v", sign.Readable(tt.secret))
+			}
 			if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); h.Get("webhook-signature") != want {
 				t.Errorf("got %s, want %s", h.Get("webhook-signature"), want)
 			}

@@ -63,6 +63,11 @@ func TestAllThatIsWrongWithAQueryIsToldAtOnce(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want[i])
 		}
 	}
+	strange := input.Query{Request: request(t, "/?LIMIT=1&accountId=x&&b", "")}
+	strange.Only("limit", "at")
+	if got := names(strange.Err()); !slices.Equal(got, []string{"accountId is not known here", "b is not known here"}) {
+		t.Errorf("got %q", got)
+	}
 	good := input.Query{Request: request(t, "/?limit=100&at=2026-03-01T12:00:00%2B01:00", "")}
 	if at, given := good.Time("at"); !given || at.UTC().Hour() != 11 || good.Limit("limit", 10, 100) != 100 || good.Err() != nil {
 		t.Errorf("at %v, %v", at, good.Err())

@@ -2,12 +2,16 @@ package input
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"hermod/pkg/api"
 	"hermod/pkg/hermod"
+	"hermod/pkg/ingest"
 )
 
 // A Query reads query parameters and gathers what is wrong with them. The case of
@@ -21,6 +25,14 @@ type Query struct {
 func (q *Query) Check(name string, ok bool, reason string) {
 	if !ok {
 		q.Wrong = append(q.Wrong, hermod.FieldError{Name: name, Reason: reason})
+	}
+}
+
+// Only notes the parameters that are none of these.
+func (q *Query) Only(names ...string) {
+	for _, given := range slices.Sorted(maps.Keys(q.Request.URL.Query())) {
+		known := slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, given) })
+		q.Check(given, known, ingest.NotKnown)
 	}
 }
 

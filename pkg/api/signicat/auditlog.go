@@ -1,6 +1,7 @@
 package signicat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -55,12 +56,33 @@ func changeItemOf(c *hermod.Change) changeItem {
 	item := changeItem{
 		ID: c.ID.String(), Timestamp: wireTime(c.ID.Time()), OwnerID: c.Owner, Action: c.Action, Target: c.Target,
 		Actor:   actorItem{Type: c.Actor.Kind, ID: nullable(c.Actor.Credential)},
-		TraceID: nullable(c.Actor.Trace), Members: c.Members,
+		TraceID: nullable(c.Actor.Trace), Members: make([]string, len(c.Members)),
 	}
-	if item.Members == nil {
-		item.Members = []string{}
+	for i, name := range c.Members {
+		item.Members[i] = cmp.Or(publicMembers[name], name)
 	}
+	slices.Sort(item.Members)
+	item.Members = slices.Compact(item.Members)
 	return item
+}
+
+// publicMembers are what this API calls what the audit log names otherwise. The log has
+// one name for what several APIs call each in their own way.
+var publicMembers = map[string]string{
+	"account":         "ownerId",
+	"configuration":   "typeConfiguration",
+	"filters":         "eventNameFilter",
+	"format":          "outputFormat",
+	"former":          "messageAuthentication",
+	"global":          "isGlobalSubscription",
+	"iD":              "id",
+	"includeInternal": "includeInternalEvents",
+	"organization":    "organizationId",
+	"owner":           "ownerId",
+	"secretHash":      "secret",
+	"signing":         "messageAuthentication",
+	"signingSecret":   "messageAuthentication",
+	"tags":            "tagFilter",
 }
 
 func (a *AuditLog) list(w http.ResponseWriter, r *http.Request, p *hermod.Principal) error {
@@ -105,6 +127,7 @@ func (a *AuditLog) list(w http.ResponseWriter, r *http.Request, p *hermod.Princi
 // parameter at fault.
 func parseChangeQuery(r *http.Request, owner string) (hermod.ChangeQuery, error) {
 	in := input.Query{Request: r}
+	in.Only("subscriptionId", "action", "after", "before", "limit", "page", "signicat-organizationId", "signicat-accountId")
 	q := hermod.ChangeQuery{Owner: owner, Target: in.One("subscriptionId"), Action: hermod.ChangeAction(in.One("action"))}
 	in.Check("action", q.Action == "" || slices.Contains(hermod.ChangeActions(), q.Action), "must be an action such as subscription.created")
 	after, isAfter := in.Time("after")

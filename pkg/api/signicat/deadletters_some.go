@@ -76,7 +76,7 @@ func (d *DeadLetters) readFilter(r *http.Request, p *hermod.Principal, more ...s
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := readMembers(r, maxSmallBody, append(more, "subscriptionId", "reasons", "events", "after", "before")...)
+	body, err := readOwnMembers(r, maxSmallBody, append(more, "subscriptionId", "reasons", "events", "after", "before")...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -74,6 +74,8 @@ func requestBody(row api.Route) string {
 		return `{"event":"sign:done"}`
 	case row.Resource == "replays":
 		return `{"after":"2026-02-01T00:00:00Z"}`
+	case strings.HasSuffix(row.Path, "/rotate"), row.Resource == "deadletters":
+		return "{}"
 	case strings.Contains(row.Path, "/subscriptions"):
 		return webhook("")
 	case strings.Contains(row.Path, "/metadata"):

@@ -33,6 +33,9 @@ func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
 		if err != nil {
 			return err
 		}
+		if !sub.Active {
+			return errSwitchedOff(sub)
+		}
 		for range pauseTries {
 			if err := s.readHealth(r.Context(), sub); err != nil {
 				return err
@@ -55,6 +58,16 @@ func (s *Subscriptions) pause(paused bool) api.ScopedHandler {
 		}
 		return hermod.Errorf(hermod.CodeConflict, "the state of the endpoint is changing; try again")
 	}
+}
+
+// errSwitchedOff says how a subscription is switched on: to pause it or to have it go on
+// would change nothing of what it receives, which is nothing.
+func errSwitchedOff(sub *hermod.Subscription) error {
+	by := "the subscription is switched off"
+	if sub.DisabledReason != "" {
+		by = "Hermod has switched the subscription off (" + sub.DisabledReason + ")"
+	}
+	return hermod.Errorf(hermod.CodeConflict, "%s; update it with active: true to switch it on", by)
 }
 
 // readHealth fills in how the endpoint does.

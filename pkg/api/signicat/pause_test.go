@@ -181,3 +181,30 @@ func TestRateLimit(t *testing.T) {
 		t.Errorf("what was refused left %v", got)
 	}
 }
+
+// Neither has a subscription receive that is switched off, so neither says that it did.
+func TestWhatIsSwitchedOffIsNeitherPausedNorResumed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.subscribe(t, "local", "")
+	path := subscriptionsPath + "/" + id
+	for reason, says := range map[string]string{"": "the subscription is switched off", "failing": "Hermod has switched the subscription off (failing)"} {
+		sub := w.stored(t, local, id)
+		sub.Active, sub.DisabledReason = false, reason
+		if err := w.Store.UpdateSubscription(t.Context(), sub); err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{"/pause", "/resume"} {
+			a := w.do(t, "local", http.MethodPost, path+what, "")
+			if wantStatus(t, what, a, http.StatusConflict); !strings.Contains(string(a.body), says+"; update it with active: true") {
+				t.Errorf("%s: %s", what, a.body)
+			}
+		}
+		if got := w.read(t, id).json(t, http.StatusOK)["paused"]; got != nil {
+			t.Errorf("it shows paused %v", got)
+		}
+		wantStatus(t, "on again", w.do(t, "local", http.MethodPut, path, webhook(`,"active":true`)), http.StatusOK)
+		w.act(t, id, "pause")
+		w.act(t, id, "resume")
+	}
+}

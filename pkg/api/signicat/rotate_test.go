@@ -64,9 +64,8 @@ func standardOf(t *testing.T, secret string, h http.Header, body []byte) string 
 	t.Helper()
 	key := []byte(secret)
 	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
-		var err error
-		if key, err = base64.StdEncoding.DecodeString(encoded); err != nil {
-			t.Fatal(err)
+		if decoded, err := base64.StdEncoding.DecodeString(encoded); err == nil {
+			key = decoded
 		}
 	}
 	mac := hmac.New(sha256.New, key)
@@ -112,7 +111,7 @@ func TestARotatedSecretIsShownOnceAndTheOldOneSignsMeanwhile(t *testing.T) {
 		"HMAC, own, the whole week":    {hmacSigned, `{"secret":"mine","overlap":604800}`, "", true, 7 * 24 * time.Hour},
 		"HMAC, own, ended at once":     {hmacSigned, `{"secret":"mine","overlap":0}`, "", true, 0},
 		"Standard Webhooks, at once":   {standardSigned, `{"overlap":0}`, "********", false, 0},
-		"members that are not known":   {hmacSigned, `{"secret":"mine","overlap":60,"more":[]}`, "", true, time.Minute},
+		"HMAC, a text after whsec_":    {hmacSigned, `{"secret":"whsec_no base64","overlap":60}`, "", true, time.Minute},
 		"a secret that looks like one": {hmacSigned, `{"secret":"whsk_AAAA","overlap":60}`, "", true, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -222,7 +221,7 @@ func TestARotationThatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	signed, unsigned, pair := w.subscribe(t, "local", hmacSigned), w.subscribe(t, "local", ""), w.subscribe(t, "local", ed25519Signed)
-	deleted := w.subscribe(t, "local", hmacSigned)
+	standard, deleted := w.subscribe(t, "local", standardSigned), w.subscribe(t, "local", hmacSigned)
 	wantStatus(t, "delete", w.do(t, "local", http.MethodDelete, subscriptionsPath+"/"+deleted, ""), http.StatusNoContent)
 	foreign := w.subscribe(t, "other", hmacSigned)
 	elsewhere := &hermod.Subscription{
@@ -249,6 +248,9 @@ func TestARotationThatCannotBeIsRefused(t *testing.T) {
 		"both":                    {signed, `{"secret":"","overlap":-1}`, 400, "[secret overlap]"},
 		"a secret for a key pair": {pair, `{"secret":"mine"}`, 400, "[secret]"},
 		"no object":               {signed, `[]`, 400, ""},
+		"a misspelt member":       {signed, `{"secert":"mine","overlap":-1}`, 400, "[secert]"},
+		"no base64 after whsec_":  {standard, `{"secret":"whsec_no base64"}`, 400, "[secret]"},
+		"nothing after whsec_":    {standard, `{"secret":"whsec_"}`, 400, "[secret]"},
 		"unsigned":                {unsigned, ``, 409, ""},
 		"deleted":                 {deleted, ``, 404, ""},
 		"another account's":       {foreign, ``, 404, ""},

@@ -113,14 +113,18 @@ func TestNoRowShowsOrTouchesAThingOfAnotherAccount(t *testing.T) {
 			writesItsOwn(t, w, what, path)
 			continue
 		}
-		foreign := w.do(t, "other", row.Method, path, webhook(""))
+		body := webhook("")
+		if row.Resource == "subscriptions" && strings.HasSuffix(row.Path, "/rotate") {
+			body = "{}" // it takes members that it knows alone
+		}
+		foreign := w.do(t, "other", row.Method, path, body)
 		wantStatus(t, what+" of another account", foreign, http.StatusNotFound)
 		// Naming the owner does not help, and says nothing of whether the thing is there.
 		missing := with(row.Path, "no-such-thing")
 		for _, p := range []string{path, missing} {
-			wantStatus(t, what+" in another's name", w.do(t, "other", row.Method, p+"?signicat-accountId="+local, webhook("")), http.StatusForbidden)
+			wantStatus(t, what+" in another's name", w.do(t, "other", row.Method, p+"?signicat-accountId="+local, body), http.StatusForbidden)
 		}
-		absent := w.do(t, "other", row.Method, missing, webhook(""))
+		absent := w.do(t, "other", row.Method, missing, body)
 		if absent.status != http.StatusNotFound || string(absent.body) != string(foreign.body) {
 			t.Errorf("%s: a foreign thing and a missing one can be told apart:\n%s\n%s", what, foreign.body, absent.body)
 		}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"hermod/pkg/api"
 	"hermod/pkg/api/input"
 	"hermod/pkg/hermod"
 	"hermod/pkg/ingest"
@@ -42,8 +41,8 @@ type rotation struct {
 }
 
 func readRotation(r *http.Request) (*rotation, error) {
-	if m := api.MediaType(r); m != jsonMedia && m != "" {
-		return nil, api.ErrUnsupportedMediaType
+	if err := wantJSON(r); err != nil {
+		return nil, err
 	}
 	body, err := input.Body(r, maxSmallBody)
 	if err != nil {
@@ -51,7 +50,7 @@ func readRotation(r *http.Request) (*rotation, error) {
 	}
 	in := &rotation{overlap: defaultOverlap}
 	if len(body) > 0 {
-		if in.members, err = ingest.Members(body, "secret", "overlap"); err != nil {
+		if in.members, err = ingest.OnlyMembers(body, "secret", "overlap"); err != nil {
 			return nil, err
 		}
 	}
@@ -75,8 +74,12 @@ func (in *rotation) apply(s *hermod.Subscription, now time.Time, w writer) error
 		return hermod.Errorf(hermod.CodeConflict, "the subscription is not signed; an update with messageAuthentication has it signed")
 	}
 	f := fieldsOf(in.members)
-	if in.secret != "" && s.Signing == hermod.Ed25519 {
+	switch {
+	case in.secret == "":
+	case s.Signing == hermod.Ed25519:
 		f.Fail("secret", ed25519Secret)
+	case s.Signing == hermod.StandardWebhooks:
+		f.standardSecret("secret", in.secret)
 	}
 	secret := in.secret
 	if secret == "" {
@@ -85,5 +88,6 @@ func (in *rotation) apply(s *hermod.Subscription, now time.Time, w writer) error
 	before := *s
 	s.Secrets.Rotate(secret, now.UTC(), now.UTC().Add(in.overlap))
 	f.guard(&before, s, w.principal)
+	s.SecretsChanged = []string{"signingSecret"} // also where it is the one in use: the audit log tells of a rotation
 	return f.err()
 }

@@ -1,6 +1,7 @@
 package signicat
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -76,6 +77,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 	if !f.Read("messageAuthentication", &in, "an object with authenticationType") {
 		return false
 	}
+	f.onlySigning()
 	switch in.AuthenticationType {
 	case "None":
 		return false
@@ -102,6 +104,21 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 	return made
 }
 
+// onlySigning notes members that are not known: an algorithm that somebody has misspelt
+// would be replaced by the usual one.
+func (f *fields) onlySigning() {
+	const name = "messageAuthentication"
+	raw := f.Members[name]
+	f.only(name, raw, "authenticationType", "hmacSha256", "standardWebhooks", "previousValidUntil")
+	var inner struct {
+		HMACSHA256       json.RawMessage `json:"hmacSha256"`
+		StandardWebhooks json.RawMessage `json:"standardWebhooks"`
+	}
+	_ = json.Unmarshal(raw, &inner) // an object: it has been read
+	f.only(name+".hmacSha256", inner.HMACSHA256, "secret")
+	f.only(name+".standardWebhooks", inner.StandardWebhooks, "secret", "algorithm", "publicKey")
+}
+
 // standardWebhooks says by what to sign, and the secret: a given one, or the one there
 // was under the same algorithm; "" for one to be made. An update that says nothing of
 // the algorithm and the secret keeps both.
@@ -120,6 +137,7 @@ func (f *fields) standardWebhooks(in wireStandard, before hermod.SigningType, wa
 		f.Fail(member+"secret", ed25519Secret)
 	case given:
 		f.signingSecret(member+"secret", in.Secret)
+		f.standardSecret(member+"secret", in.Secret)
 		return signing, in.Secret
 	case signing == before:
 		return signing, was
@@ -133,6 +151,14 @@ const ed25519Secret = "must not be given with ed25519: Hermod makes the key pair
 func (f *fields) signingSecret(member, secret string) {
 	if secret == "" || len(secret) > maxSecret {
 		f.Fail(member, fmt.Sprintf("must be 1 to %d bytes", maxSecret))
+	}
+}
+
+// standardSecret refuses a secret that says that it is base64 and is not: libraries of
+// Standard Webhooks fail to read it, and it would sign as the text that it is.
+func (f *fields) standardSecret(member, secret string) {
+	if !sign.Readable(secret) {
+		f.Fail(member, "must have base64 behind whsec_")
 	}
 }
 
