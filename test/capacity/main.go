@@ -30,7 +30,7 @@ func tables(template string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return quotaTable(d) + "\n" + loadTable(d) + "\n" + failureTable() + "\n" + costTable(d), nil
+	return quotaTable(d) + "\n" + loadTable(d) + "\n" + failureTable() + "\n" + costTable(d) + "\n" + idleTable(d), nil
 }
 
 func quotaTable(d cost.Deployment) string {
@@ -49,7 +49,7 @@ func quotaTable(d cost.Deployment) string {
 // loads are those of the table, in events a second.
 var loads = []float64{1, 10, 100, 1_000, 10_000, 100_000}
 
-// monthSeconds are those of the month that AWS bills.
+// monthSeconds are those of the month of 30 days that the page reckons by.
 const monthSeconds = 30 * 24 * 3600
 
 func loadTable(d cost.Deployment) string {
@@ -108,6 +108,18 @@ func costTable(d cost.Deployment) string {
 	}
 	fmt.Fprintf(&b, "%s\n%s\n%s\n%s\n", head, rule, full, alone)
 	return b.String()
+}
+
+// idleTable is what a month costs without any event.
+func idleTable(d cost.Deployment) string {
+	bill := cost.Idle(d)
+	head, rule, row := "| USD a month of 30 days, without any event |", "|---|", "| |"
+	for _, line := range bill {
+		head += " " + line.Item + " |"
+		rule += "---|"
+		row += fmt.Sprintf(" %.2f |", line.USD)
+	}
+	return fmt.Sprintf("%s total |\n%s---|\n%s %.2f |\n", head, rule, row, bill.Total())
 }
 
 // list joins names; "nothing" for none.
