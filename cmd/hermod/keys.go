@@ -35,7 +35,8 @@ usage:
   hermod keys rotate PLACE [-use USE] [-kms-key KEY]    make a new signing key; USE is access, for tokens, or universign,
                                                         for its webhooks
 
-PLACE is -data DIR for a node that does not run, or -table NAME for the Config table of a deployment.
+PLACE is -data DIR (HERMOD_DATA) for a node that does not run, or -table NAME (HERMOD_CONFIG_TABLE) for the Config
+table of a deployment.
 `
 
 // keys shows and changes credentials and signing keys.
