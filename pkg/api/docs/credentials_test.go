@@ -16,6 +16,8 @@ func wantedCommands() map[string]string {
   -d scope=signicat-api`,
 		"Delete a subscription": `curl -X DELETE "$HERMOD/events-management/subscriptions/s-a-spge-LocalAccount00000001-mIdjC" \
   -H "Authorization: Bearer $TOKEN"`,
+		"List changes of the configuration": `curl "$HERMOD/events-management/audit-log?action=subscription.rotated&limit=10" \
+  -H "Authorization: Bearer $TOKEN"`,
 		"Get a webhook": `curl "$HERMOD/signly/v1/webhooks/wh_01J8XQAGF9E7T7N2G4G6M5J1RP" \
   -H "X-Auth-Signly: $SIGNLY_AUTH" \
   -H "X-Tenant-Signly: $SIGNLY_TENANT"`,

@@ -12,7 +12,7 @@ func curl(o operation, parameters []node, n node) string {
 	if !impliesMethod(o.Method, len(o.Bodies) > 0) {
 		method = "-X " + o.Method + " "
 	}
-	parts := []string{"curl " + method + `"$HERMOD` + address(o.Path, parameters) + `"`}
+	parts := []string{"curl " + method + `"$HERMOD` + address(o.Path, parameters, n.get("x-curl-query")) + `"`}
 	parts = append(parts, present(o.asks)...)
 	if len(o.Bodies) > 0 {
 		media := o.Bodies[0].Media
@@ -21,8 +21,9 @@ func curl(o operation, parameters []node, n node) string {
 	return strings.Join(parts, " \\\n  ")
 }
 
-// address is the path with the query that must be there, made of the examples.
-func address(path string, parameters []node) string {
+// address is the path with the query that must be there, made of the examples, and the one
+// that the operation has its command show.
+func address(path string, parameters []node, shown node) string {
 	separator := "?"
 	for _, p := range parameters {
 		p = p.resolve()
@@ -34,6 +35,10 @@ func address(path string, parameters []node) string {
 			path += separator + name + "=" + url.QueryEscape(value)
 			separator = "&"
 		}
+	}
+	for name, value := range shown.members() {
+		path += separator + name + "=" + url.QueryEscape(value.text())
+		separator = "&"
 	}
 	return path
 }

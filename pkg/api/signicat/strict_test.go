@@ -41,7 +41,7 @@ func TestMembersOfASignatureAreKnown(t *testing.T) {
 	id := w.subscribe(t, "local", hmacSigned)
 	const standard = `"authenticationType":"StandardWebhooks","standardWebhooks":`
 	for members, wrong := range map[string]string{
-		standard + `{"algoritm":"ed25519"}`:                                                         "[messageAuthentication.standardWebhooks.algoritm]",
+		standard + `{"algo":"ed25519"}`:                                                             "[messageAuthentication.standardWebhooks.algo]",
 		standard + `{"Secret":"mine"}`:                                                              "[messageAuthentication.standardWebhooks.Secret]",
 		standard + `{"secret":"whsec_no base64"}`:                                                   "[messageAuthentication.standardWebhooks.secret]",
 		standard + `{"secret":"whsec_"}`:                                                            "[messageAuthentication.standardWebhooks.secret]",
