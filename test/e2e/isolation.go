@@ -103,6 +103,8 @@ func foreignBody(row api.Route) any {
 		return nil
 	case strings.HasSuffix(path, "/mock"):
 		return `{"event":"a:b"}`
+	case strings.HasSuffix(path, "/secret/rotate"):
+		return `{}`
 	case strings.Contains(path, "/subscriptions/"):
 		return `{"type":"Webhook","typeConfiguration":{"url":"https://receiver.example/"}}`
 	default:
