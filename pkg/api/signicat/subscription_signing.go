@@ -71,6 +71,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 		AuthenticationType string        `json:"authenticationType"`
 		HMACSHA256         *wireSecret   `json:"hmacSha256"`
 		StandardWebhooks   *wireStandard `json:"standardWebhooks"`
+		PreviousValidUntil *string       `json:"previousValidUntil"` // as it was shown
 	}
 	before, was := s.Signing, s.Secrets
 	s.Signing, s.Secrets.SigningSecret, s.Secrets.Former = hermod.Unsigned, "", nil
@@ -78,6 +79,7 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 		return false
 	}
 	f.onlySigning()
+	f.bounded(in.HMACSHA256, in.StandardWebhooks)
 	switch in.AuthenticationType {
 	case "None":
 		return false
@@ -86,7 +88,9 @@ func (f *fields) authentication(s *hermod.Subscription, random func([]byte)) (ma
 			in.HMACSHA256 = &wireSecret{}
 		}
 		s.Signing, s.Secrets.SigningSecret = hermod.HMACSHA256, in.HMACSHA256.Secret
-		f.signingSecret("messageAuthentication.hmacSha256.secret", in.HMACSHA256.Secret)
+		if in.HMACSHA256.Secret == "" {
+			f.Fail("messageAuthentication.hmacSha256.secret", secretBounds())
+		}
 	case string(hermod.StandardWebhooks):
 		if in.StandardWebhooks == nil {
 			in.StandardWebhooks = &wireStandard{}
@@ -119,6 +123,24 @@ func (f *fields) onlySigning() {
 	f.only(name+".standardWebhooks", inner.StandardWebhooks, "secret", "algorithm", "publicKey")
 }
 
+// bounded judges what is given for a kind of signature, whether or not it is the one that is
+// asked for.
+func (f *fields) bounded(native *wireSecret, standard *wireStandard) {
+	const name = "messageAuthentication."
+	if native != nil && len(native.Secret) > maxSecret {
+		f.Fail(name+"hmacSha256.secret", secretBounds())
+	}
+	if standard == nil {
+		return
+	}
+	if len(standard.Secret) > maxSecret {
+		f.Fail(name+"standardWebhooks.secret", secretBounds())
+	}
+	if a := standard.Algorithm; a != "" && a != algorithmHMAC && a != algorithmEd25519 {
+		f.Fail(name+"standardWebhooks.algorithm", "must be "+algorithmHMAC+" or "+algorithmEd25519)
+	}
+}
+
 // standardWebhooks says by what to sign, and the secret: a given one, or the one there
 // was under the same algorithm; "" for one to be made. An update that says nothing of
 // the algorithm and the secret keeps both.
@@ -129,14 +151,11 @@ func (f *fields) standardWebhooks(in wireStandard, before hermod.SigningType, wa
 	switch {
 	case in.Algorithm == algorithmEd25519, in.Algorithm == "" && !given && before == hermod.Ed25519:
 		signing = hermod.Ed25519
-	case in.Algorithm != "" && in.Algorithm != algorithmHMAC:
-		f.Fail(member+"algorithm", "must be "+algorithmHMAC+" or "+algorithmEd25519)
 	}
 	switch {
 	case given && signing == hermod.Ed25519:
 		f.Fail(member+"secret", ed25519Secret)
 	case given:
-		f.signingSecret(member+"secret", in.Secret)
 		f.standardSecret(member+"secret", in.Secret)
 		return signing, in.Secret
 	case signing == before:
@@ -150,9 +169,11 @@ const ed25519Secret = "must not be given with ed25519: Hermod makes the key pair
 // signingSecret judges a secret of the subscriber's.
 func (f *fields) signingSecret(member, secret string) {
 	if secret == "" || len(secret) > maxSecret {
-		f.Fail(member, fmt.Sprintf("must be 1 to %d bytes", maxSecret))
+		f.Fail(member, secretBounds())
 	}
 }
+
+func secretBounds() string { return fmt.Sprintf("must be 1 to %d bytes", maxSecret) }
 
 // standardSecret refuses a secret that says that it is base64 and is not: libraries of
 // Standard Webhooks fail to read it, and it would sign as the text that it is.
